@@ -1,0 +1,288 @@
+"""What happens in a run, as frozen values, and the addresses at which it happens.
+
+The journal stores these and nothing else; state, report, cost and resume are computed from them. How
+they are stored, and what they add up to, is left to `flowrunner.journal`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from flowrunner.errors import ExitStatus
+
+JSON: TypeAlias = Any
+"""What `json.loads` gives: dict, list, str, int, float, bool or None."""
+
+StepStatus: TypeAlias = Literal[
+    "running", "succeeded", "failed", "skipped", "cancelled", "waiting", "unknown"
+]
+RunStatus: TypeAlias = Literal[
+    "running", "succeeded", "failed", "interrupted", "held", "waiting", "stopped"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One step on the way to an address: `extract`, item 3 of it (`extract[3]`), round 2 (`polish#2`).
+
+    Items and rounds count from 1.
+    """
+
+    step: str
+    item: int | None = None
+    round: int | None = None
+
+    def __str__(self) -> str:
+        item = "" if self.item is None else f"[{self.item}]"
+        rounds = "" if self.round is None else f"#{self.round}"
+        return f"{self.step}{item}{rounds}"
+
+
+_SEGMENT = re.compile(r"([a-z][a-z0-9_]*)(?:\[(\d+)\])?(?:#(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something happens: the unit (a step, item or round), the answer attempt, turn and POST.
+
+    `str(address.path)` is never needed: `unit` is the text form people write (`extract[3]/read`).
+    `attempt` counts tries at a good answer (`retry:`), `turn` requests of one tool loop, `post` the
+    POSTs sent for that turn; all count from 1.
+    """
+
+    path: tuple[Segment, ...]
+    attempt: int = 1
+    turn: int = 1
+    post: int = 1
+
+    @property
+    def unit(self) -> str:
+        """The text form of the path, `extract[3]/read`."""
+        return "/".join(str(segment) for segment in self.path)
+
+    @property
+    def step(self) -> str:
+        """The id of the innermost step."""
+        return self.path[-1].step
+
+    @classmethod
+    def parse(cls, unit: str, attempt: int = 1, turn: int = 1, post: int = 1) -> Address:
+        """Read the text form of a unit. Raises ValueError where it is none."""
+        segments = []
+        for part in unit.split("/"):
+            match = _SEGMENT.fullmatch(part)
+            if match is None:
+                raise ValueError(f"not an address: {unit!r}")
+            name, item, rounds = match.groups()
+            segments.append(
+                Segment(name, int(item) if item else None, int(rounds) if rounds else None)
+            )
+        return cls(tuple(segments), attempt, turn, post)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one response (Responses API: `usage`). `input` includes `cached` and `cache_write`,
+    `output` includes `reasoning`."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input + other.input,
+            self.output + other.output,
+            self.cached + other.cached,
+            self.cache_write + other.cache_write,
+            self.reasoning + other.reasoning,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """The API's error envelope, kept whole (Responses API: `error`)."""
+
+    message: str
+    type: str | None = None
+    param: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `at` is Unix time in seconds from the run's clock.
+
+    Fields listed in `bodies` may be large: the journal stores them apart from the rest and reads them
+    only when asked, so that a state of 100,000 steps is rebuilt without their texts.
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ()
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run began. `origin` is provenance for the report: command, versions, git commit, hashes."""
+
+    run: str
+    workflow: str
+    path: str
+    provider: str
+    base_url: str
+    simulated: bool
+    steps: tuple[str, ...]
+    origin: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    """A process (the first or a later one) took the run over again."""
+
+    epoch: int
+    origin: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """A step's own work began: its mentions and its `if` have been answered."""
+
+    address: Address
+    verb: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSent(Event):
+    """A paid request is about to leave; committed before the first byte does (promise P2)."""
+
+    bodies: ClassVar[tuple[str, ...]] = ("request",)
+    address: Address
+    model: str | None
+    client_request_id: str
+    request_sha256: str
+    request: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(Event):
+    """A Response object came back, whatever its status. `cost_usd` is None where it is unknown."""
+
+    bodies: ClassVar[tuple[str, ...]] = ("response",)
+    address: Address
+    http_status: int
+    status: str
+    request_id: str | None
+    response_id: str | None
+    model: str | None
+    service_tier: str | None
+    usage: Usage | None
+    cost_usd: float | None
+    elapsed_s: float
+    response: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRefused(Event):
+    """An answer that says the request failed (4xx, 5xx): nothing is unknown (promise P5)."""
+
+    bodies: ClassVar[tuple[str, ...]] = ("raw",)
+    address: Address
+    http_status: int
+    error: ApiError
+    request_id: str | None
+    retry_in_s: float | None
+    elapsed_s: float
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallNotSent(Event):
+    """The request surely never left: no connection, no name, no TLS. Never billed."""
+
+    address: Address
+    kind: str
+    message: str
+    retry_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLost(Event):
+    """The request left and its outcome is not known: possibly billed (promise P3).
+
+    `kind`: reset, closed, timeout, truncated, not-a-response, too-big, crash (found on resume).
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ("raw",)
+    address: Address
+    kind: str
+    message: str
+    http_status: int | None
+    request_id: str | None
+    retry_in_s: float | None
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """A step came to its end.
+
+    `reason` says why it has its status where the status alone does not: timeout, refused, incomplete,
+    not-json, wrong-shape, api-error, lost, needs, if, empty-mention, template, ... `result` is what
+    later steps may read (see `StepResult`).
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ("result",)
+    address: Address
+    verb: str
+    status: StepStatus
+    reason: str | None = None
+    message: str | None = None
+    help: str | None = None
+    result: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something a person should know that stopped nothing."""
+
+    code: str
+    message: str
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The process stopped working on the run. A later `RunResumed` may take it up again."""
+
+    bodies: ClassVar[tuple[str, ...]] = ("result",)
+    status: RunStatus
+    exit_status: ExitStatus
+    message: str | None = None
+    help: str | None = None
+    result: JSON = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a finished step offers to templates; every field under its name in the language.
+
+    `error` is None or `{"kind", "message", "partial"}`. Stored as JSON in `StepFinished.result`.
+    """
+
+    status: StepStatus
+    text: str | None = None
+    output: JSON = None
+    has_output: bool = False
+    error: dict[str, JSON] | None = None
+    usage: dict[str, int] | None = None
+    cost_usd: float | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    sources: tuple[dict[str, JSON], ...] = ()
+    files: tuple[str, ...] = ()
+    tool_calls: tuple[dict[str, JSON], ...] = ()
+    response: JSON = None

@@ -1,0 +1,154 @@
+"""The one module that knows the operating system: private files, locks, limits, signals.
+
+Everything above speaks in paths and promises; what POSIX and Windows call them is left in here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+    import resource
+
+WINDOWS = sys.platform == "win32"
+
+
+def make_private_dir(path: Path) -> None:
+    """Create a folder, and those above it, that only its owner may enter (0700; an ACL on Windows)."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def sync_dir(path: Path) -> None:
+    """Make the names in a folder durable. Windows has no such call; its file systems journal names."""
+    if WINDOWS:
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomically(path: Path, content: bytes, *, private: bool = True) -> None:
+    """Replace a file whole: a reader sees the old bytes or the new ones, never a part.
+
+    The bytes are synced before the name moves. Raises OSError; the old file then stands untouched.
+    """
+    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if not private:
+            Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    sync_dir(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+class FileLock:
+    """A lock that the kernel releases when its holder dies, however it dies; so none is ever stale.
+
+    The file names its holder for people. A lock file removed under a holder is noticed: whoever comes
+    next locks the new file, and `acquire` checks that it locked what now stands under the name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock without waiting; False when another process (or lock object) holds it."""
+        while True:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            if not _try_lock(fd):
+                os.close(fd)
+                return False
+            if _still_named(fd, self.path):
+                break
+            os.close(fd)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"pid {os.getpid()}\n".encode(), 0) if not WINDOWS else None
+        self._fd = fd
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+    def owner(self) -> str | None:
+        """Who holds the lock, as its holder wrote it (`pid 4711`), or None."""
+        with suppress(OSError):
+            return self.path.read_text(encoding="utf-8").strip() or None
+        return None
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _still_named(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def raise_open_file_limit(wanted: int) -> int:
+    """Allow this process that many open files if the system lets it; the number it now may open."""
+    if sys.platform == "win32":
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    best = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (best, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def on_end_signals(react: Callable[[signal.Signals], None]) -> Callable[[], None]:
+    """Call `react` from the main thread for SIGINT and SIGTERM; the result puts the old ways back.
+
+    SIGHUP is ignored meanwhile: a terminal that goes away does not end a paid run.
+    """
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    before = {
+        number: signal.signal(number, lambda n, _: react(signal.Signals(n))) for number in wanted
+    }
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def restore() -> None:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+    return restore
