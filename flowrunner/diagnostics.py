@@ -1,7 +1,7 @@
 """What an author wrote wrong, as values: a rule code, a sentence, a place, a fix.
 
-Checks speak in routes (`Finding`); a document turns a route into a place (`Diagnostic`). Nothing here
-knows YAML, templates or the API.
+Checks speak in routes (`Finding`); a document turns a route into a place (`Diagnostic`). Nothing
+here knows YAML, templates or the API.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Severity: TypeAlias = Literal["error", "warning", "hint"]
 class Finding:
     """What a check says of a route, before anybody knows the line.
 
-    `aim` chooses the token to underline: the value at the route or the key in front of it. `start` and
-    `length` narrow it to a part of a text value, in characters of the *value* (not of the source).
+    `aim` chooses the token to underline: the value at the route or the key in front of it. `start`
+    and `length` narrow it to a part of a text value, in characters of the *value* (not of the source).
     A route whose last parts do not exist (something is missing) aims at the nearest parent's key.
     """
 

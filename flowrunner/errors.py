@@ -95,6 +95,6 @@ class RunBusy(FlowrunnerError):
 
 
 class JournalUnusable(FlowrunnerError):
-    """A journal cannot be trusted: damaged, of another version, or taken over by another process."""
+    """A journal cannot be trusted: damaged, of another version, or taken over."""
 
     exit_status = ExitStatus.JOURNAL

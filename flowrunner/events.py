@@ -1,7 +1,7 @@
 """What happens in a run, as frozen values, and the addresses at which it happens.
 
-The journal stores these and nothing else; state, report, cost and resume are computed from them. How
-they are stored, and what they add up to, is left to `flowrunner.journal`.
+The journal stores these and nothing else; state, report, cost and resume are computed from them.
+How they are stored, and what they add up to, is left to `flowrunner.journal`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RunStatus: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One step on the way to an address: `extract`, item 3 of it (`extract[3]`), round 2 (`polish#2`).
+    """One step on the way to an address: `extract`, its item 3 `extract[3]`, round 2 `polish#2`.
 
     Items and rounds count from 1.
     """
@@ -47,7 +47,7 @@ _SEGMENT = re.compile(r"([a-z][a-z0-9_]*)(?:\[(\d+)\])?(?:#(\d+))?")
 class Address:
     """Where something happens: the unit (a step, item or round), the answer attempt, turn and POST.
 
-    `str(address.path)` is never needed: `unit` is the text form people write (`extract[3]/read`).
+    `unit` is the text form of the path that people write (`extract[3]/read`).
     `attempt` counts tries at a good answer (`retry:`), `turn` requests of one tool loop, `post` the
     POSTs sent for that turn; all count from 1.
     """
@@ -117,8 +117,8 @@ class ApiError:
 class Event:
     """Something that happened. `at` is Unix time in seconds from the run's clock.
 
-    Fields listed in `bodies` may be large: the journal stores them apart from the rest and reads them
-    only when asked, so that a state of 100,000 steps is rebuilt without their texts.
+    Fields listed in `bodies` may be large: the journal stores them apart from the rest and reads
+    them only when asked, so that a state of 100,000 steps is rebuilt without their texts.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ()
@@ -230,8 +230,8 @@ class CallLost(Event):
 class StepFinished(Event):
     """A step came to its end.
 
-    `reason` says why it has its status where the status alone does not: timeout, refused, incomplete,
-    not-json, wrong-shape, api-error, lost, needs, if, empty-mention, template, ... `result` is what
+    `reason` says why it has its status where the status alone does not: timeout, refused,
+    incomplete, not-json, wrong-shape, api-error, lost, needs, if, empty-mention, template, ... `result` is what
     later steps may read (see `StepResult`).
     """
 

@@ -23,12 +23,12 @@ WINDOWS = sys.platform == "win32"
 
 
 def make_private_dir(path: Path) -> None:
-    """Create a folder, and those above it, that only its owner may enter (0700; an ACL on Windows)."""
+    """Create a folder, and those above it, that only its owner may enter (0700)."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def sync_dir(path: Path) -> None:
-    """Make the names in a folder durable. Windows has no such call; its file systems journal names."""
+    """Make the names in a folder durable. Windows has no such call."""
     if WINDOWS:
         return
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -66,10 +66,10 @@ def _umask() -> int:
 
 
 class FileLock:
-    """A lock that the kernel releases when its holder dies, however it dies; so none is ever stale.
+    """A lock that the kernel releases when its holder dies, however it dies: none is ever stale.
 
-    The file names its holder for people. A lock file removed under a holder is noticed: whoever comes
-    next locks the new file, and `acquire` checks that it locked what now stands under the name.
+    The file names its holder for people. A lock file removed under a holder is noticed: whoever
+    comes next locks the new file, and `acquire` checks that it locked what now stands under the name.
     """
 
     def __init__(self, path: Path) -> None:
