@@ -231,8 +231,8 @@ class StepFinished(Event):
     """A step came to its end.
 
     `reason` says why it has its status where the status alone does not: timeout, refused,
-    incomplete, not-json, wrong-shape, api-error, lost, needs, if, empty-mention, template, ... `result` is what
-    later steps may read (see `StepResult`).
+    incomplete, not-json, wrong-shape, api-error, lost, needs, if, empty-mention, template, ...
+    `result` is what later steps may read (see `StepResult`).
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("result",)

@@ -69,7 +69,7 @@ class FileLock:
     """A lock that the kernel releases when its holder dies, however it dies: none is ever stale.
 
     The file names its holder for people. A lock file removed under a holder is noticed: whoever
-    comes next locks the new file, and `acquire` checks that it locked what now stands under the name.
+    comes next checks that what it locked is what now stands under the name.
     """
 
     def __init__(self, path: Path) -> None:
