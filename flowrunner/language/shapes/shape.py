@@ -1,8 +1,4 @@
-"""What a value looks like: the one notation for inputs, outputs and tool arguments.
-
-Reads shapes from YAML values, compiles them to the API's strict JSON Schema and checks values
-against them. Where a shape stands in a file, and what a template does with it, is left to others.
-"""
+"""One shape: the frozen value that everything else in this package reads or makes."""
 
 from __future__ import annotations
 
