@@ -1,0 +1,204 @@
+"""What a journal adds up to: a run, its steps, its paid calls, its totals, as light values.
+
+The texts (requests, answers, results) stay in the journal and are read there by their `seq`;
+how the values are computed from events is left to `flowrunner.journal.projection`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from flowrunner.errors import ExitStatus
+from flowrunner.events import JSON, Address, ApiError, RunStatus, StepStatus, Usage
+
+CallProgress: TypeAlias = Literal["sent", "answered", "refused", "not-sent", "lost"]
+"""`sent` without an end is a call in flight, or one whose process died: possibly billed."""
+
+
+@dataclass(slots=True)
+class CallState:
+    """One POST: what was asked at an address and what became of it.
+
+    Times are Unix seconds. The request is the body `request` of record `sent_seq`; the answer is
+    the body `response` (answered) or `raw` (refused, lost) of record `end_seq`. `model` is the
+    model asked for, `served_model` the one that answered. `kind` says how a call was lost or why
+    it was not sent. `cost_usd` is None where it is unknown.
+    """
+
+    unit: str
+    attempt: int
+    turn: int
+    post: int
+    state: CallProgress
+    model: str | None
+    client_request_id: str
+    sent_at: float
+    sent_seq: int
+    ended_at: float | None = None
+    end_seq: int | None = None
+    http_status: int | None = None
+    status: str | None = None
+    request_id: str | None = None
+    response_id: str | None = None
+    served_model: str | None = None
+    service_tier: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    elapsed_s: float | None = None
+    retry_in_s: float | None = None
+    kind: str | None = None
+    message: str | None = None
+    error: ApiError | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int, int]:
+        """The address as plain values: unit, attempt, turn, post."""
+        return (self.unit, self.attempt, self.turn, self.post)
+
+    @property
+    def address(self) -> Address:
+        """The address of this POST."""
+        return Address.parse(self.unit, self.attempt, self.turn, self.post)
+
+
+@dataclass(slots=True)
+class StepState:
+    """A step, item or round: where it stands and the calls that it made, in the order of address.
+
+    `status` is None for a step that is declared and has not begun. `seq` is the record in which
+    the unit first appeared, `result_seq` the one that holds its `result` once it has ended.
+    """
+
+    unit: str
+    verb: str | None = None
+    status: StepStatus | None = None
+    reason: str | None = None
+    message: str | None = None
+    help: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    seq: int | None = None
+    result_seq: int | None = None
+    _calls: list[CallState] = field(default_factory=list, repr=False)
+    _unread: list[Callable[[], CallState]] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def calls(self) -> list[CallState]:
+        """Every POST of this unit. Read from their rows when first asked for."""
+        if self._unread:
+            unread, self._unread = self._unread, []
+            self._calls.extend(read() for read in unread)
+        return self._calls
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all answered calls together, as far as they are known."""
+        return sum((call.usage for call in self.calls if call.usage), Usage())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the answered calls cost together; None when the cost of one is unknown."""
+        costs = [call.cost_usd for call in self.calls if call.state == "answered"]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+
+@dataclass(slots=True)
+class Totals:
+    """The sums over a run, carried over every resume.
+
+    `calls` counts POSTs announced, `not_sent_calls` those of them that surely never left. `usage`
+    and `cost_usd` hold what is known; `unknown_cost_calls` were answered without a known cost, and
+    `lost_calls` are possibly billed. `steps` counts units that have begun or ended.
+    """
+
+    steps: int = 0
+    calls: int = 0
+    not_sent_calls: int = 0
+    lost_calls: int = 0
+    unknown_cost_calls: int = 0
+    cost_usd: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+
+    def count(self, call: CallState, sign: Literal[1, -1] = 1) -> None:
+        """Add a call, or with sign -1 take back what an earlier state of it had added."""
+        self.calls += sign
+        self.not_sent_calls += sign * (call.state == "not-sent")
+        self.lost_calls += sign * (call.state == "lost")
+        if call.state != "answered":
+            return
+        if call.cost_usd is None:
+            self.unknown_cost_calls += sign
+        else:
+            self.cost_usd += sign * call.cost_usd
+        if call.usage is not None:
+            self.usage = _plus(self.usage, call.usage, sign)
+
+
+def _plus(left: Usage, right: Usage, sign: int) -> Usage:
+    return Usage(
+        left.input + sign * right.input,
+        left.output + sign * right.output,
+        left.cached + sign * right.cached,
+        left.cache_write + sign * right.cache_write,
+        left.reasoning + sign * right.reasoning,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning of the run: something a person should know that stopped nothing."""
+
+    at: float
+    code: str
+    message: str
+    unit: str | None = None
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run as its journal tells it.
+
+    `status` is `running` while no end is on record: the process works on it, or it died. `origins`
+    holds the provenance of the start and of each resume, in order. `steps` begins with the
+    declared ones in their order; items, rounds and nested steps follow as they first appeared.
+    The run's `result` is the body `result` of record `result_seq`.
+    """
+
+    run: str = ""
+    workflow: str = ""
+    path: str = ""
+    provider: str = ""
+    base_url: str = ""
+    simulated: bool = False
+    status: RunStatus = "running"
+    exit_status: ExitStatus | None = None
+    message: str | None = None
+    help: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    resumes: int = 0
+    result_seq: int | None = None
+    origins: list[dict[str, JSON]] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
+    steps: dict[str, StepState] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the process that last worked on the run recorded its end."""
+        return self.ended_at is not None
+
+    @property
+    def origin(self) -> dict[str, JSON]:
+        """The provenance of the start; empty when the run never began."""
+        return self.origins[0] if self.origins else {}
+
+    def open_calls(self) -> list[CallState]:
+        """The calls announced whose end is not on record, in the order of sending."""
+        calls = (call for step in self.steps.values() for call in step.calls)
+        return sorted(
+            (call for call in calls if call.state == "sent"), key=lambda call: call.sent_seq
+        )
