@@ -1,0 +1,29 @@
+"""All that touches the network: one exchange in, one reply or one clear fate out.
+
+Nothing here knows the Responses API; that is left to `flowrunner.responses`.
+
+    exchange   the `Wire`: deadline, caps, headers; what the rest of the program calls
+    request    what goes out, checked before anything is opened
+    transport  our transport under httpx's API: pool, connection, dial, tls, names
+    proxied    httpx's own transport, through a proxy
+"""
+
+from flowrunner.wire.endpoint import Endpoint, Secret
+from flowrunner.wire.exchange import Wire, WireReply, WireSettings
+from flowrunner.wire.faults import Lost, NotSent, Unsendable, WireFault
+from flowrunner.wire.progress import Progress
+from flowrunner.wire.request import WireRequest
+
+__all__ = [
+    "Endpoint",
+    "Lost",
+    "NotSent",
+    "Progress",
+    "Secret",
+    "Unsendable",
+    "Wire",
+    "WireFault",
+    "WireReply",
+    "WireRequest",
+    "WireSettings",
+]
