@@ -1,15 +1,20 @@
 """What an author wrote wrong, as values: a rule code, a sentence, a place, a fix.
 
-Checks speak in routes (`Finding`); a document turns a route into a place (`Diagnostic`). Nothing
-here knows YAML, templates or the API.
+Checks speak in routes (`Finding`); a document turns a route into a place (`Diagnostic`), and
+`render` turns places into text. Nothing here knows YAML, templates or the API.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal, TypeAlias
+
+from flowrunner.visible import one_line, parts
 
 Route: TypeAlias = tuple[str | int, ...]
 """Where in a document, as keys and positions: `("steps", 2, "needs")`."""
@@ -22,7 +27,7 @@ class Finding:
     """What a check says of a route, before anybody knows the line.
 
     `aim` chooses the token to underline: the value at the route or the key in front of it. `start`
-    and `length` narrow it to a part of a text value, in characters of the *value* (not of the source).
+    and `length` narrow it to a part of a text value, in characters of the *value*, not the source.
     A route whose last parts do not exist (something is missing) aims at the nearest parent's key.
     """
 
@@ -58,9 +63,250 @@ class Diagnostic:
     source_line: str | None = field(default=None, compare=False)
 
 
+Form: TypeAlias = Literal["full", "concise", "json", "github"]
+"""How diagnostics are written: for people, one a line, for programs, as GitHub annotations."""
+
+MOST_SHOWN = 20
+
+_WINDOW = 100  # columns of a source line that are shown
+_TAB = 4
+_SEVERITIES: dict[Severity, int] = {"error": 0, "warning": 1, "hint": 2}
+_COLOURS: dict[Severity, str] = {"error": "\x1b[1;31m", "warning": "\x1b[33m", "hint": "\x1b[36m"}
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+_GITHUB = {"error": "error", "warning": "warning", "hint": "notice"}
+_GITHUB_SHOWS = 10
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that was most likely meant, or None when nothing is near."""
     candidates = list(known)
     folded = {candidate.casefold(): candidate for candidate in candidates}
     near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each diagnostic once, by path, line and column; at one place the graver first."""
+
+    def rank(diagnostic: Diagnostic) -> tuple[str, int, int, int, str, str]:
+        place = diagnostic.place
+        gravity = _SEVERITIES[diagnostic.severity]
+        at = (place.path, place.line, place.column)
+        return (*at, gravity, diagnostic.code, diagnostic.message)
+
+    return sorted(dict.fromkeys(diagnostics), key=rank)
+
+
+def render(
+    diagnostics: Iterable[Diagnostic],
+    form: Form = "full",
+    *,
+    colour: bool = False,
+    most: int = MOST_SHOWN,
+) -> str:
+    """Diagnostics as text that ends in a newline, or no text where there are none (`json`: `[]`).
+
+    `full` and `concise` show at most `most` errors of a file, and as many warnings. `colour` holds
+    for `full` and `concise`. Nothing an author wrote reaches the terminal as a control character.
+    """
+    ordered = in_order(diagnostics)
+    if form == "json":
+        return _json(ordered)
+    if form == "github":
+        return "".join(f"{line}\n" for line in _github(ordered))
+    write, between = (_full, "\n") if form == "full" else (_concise, "")
+    return between.join(_shown(ordered, lambda each: write(each, colour), most))
+
+
+def _shown(
+    ordered: Sequence[Diagnostic], write: Callable[[Diagnostic], str], most: int
+) -> Iterator[str]:
+    """The texts of each file's first diagnostics, and how many more there are."""
+    for path, of_file in groupby(ordered, key=lambda each: each.place.path):
+        left = dict.fromkeys(_SEVERITIES, most)
+        cut = 0
+        for diagnostic in of_file:
+            left[diagnostic.severity] -= 1
+            if left[diagnostic.severity] >= 0:
+                yield write(diagnostic)
+            else:
+                cut += 1
+        if cut:
+            yield f"{one_line(path)}: and {cut} more\n"
+
+
+def _headline(diagnostic: Diagnostic, colour: bool, colon: str = ":") -> str:
+    place = diagnostic.place
+    kind = f"{diagnostic.severity}[{diagnostic.code}]"
+    if colour:
+        kind = f"{_COLOURS[diagnostic.severity]}{kind}{_PLAIN}"
+    where = f"{one_line(place.path)}:{place.line}:{place.column}"
+    return f"{where}: {kind}{colon} {one_line(diagnostic.message)}"
+
+
+def _concise(diagnostic: Diagnostic, colour: bool) -> str:
+    return f"{_headline(diagnostic, colour)}\n"
+
+
+def _full(diagnostic: Diagnostic, colour: bool) -> str:
+    number = str(diagnostic.place.line)
+    gutter = " " * len(number)
+    lines = [_headline(diagnostic, colour)]
+    if diagnostic.source_line is not None:
+        text, caret = _excerpt(diagnostic.source_line, diagnostic.place)
+        if colour:
+            caret = f"{_COLOURS[diagnostic.severity]}{caret}{_PLAIN}"
+        lines += [f"{gutter} |", f"{number} | {text}".rstrip(), f"{gutter} | {caret}"]
+    if diagnostic.help:
+        lines.append(f"{gutter} = help: {one_line(diagnostic.help)}")
+    if colour:
+        lines = [lines[0], *(_dim_gutter(line, len(gutter) + 2) for line in lines[1:])]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _dim_gutter(line: str, width: int) -> str:
+    return f"{_DIM}{line[:width]}{_PLAIN}{line[width:]}"
+
+
+def _excerpt(line: str, place: Place) -> tuple[str, str]:
+    """The part of a source line around a span, safe to print, and the carets for the line below."""
+    cells = _cells(line)
+    start = min(place.column - 1, len(cells))
+    end = max(min(start + place.length, len(cells)), start)
+    widths = [_width(cell) for cell in cells]
+    first, last = _window(widths, start, end)
+    before = ("…" if first else "") + "".join(cells[first:start])
+    behind = "".join(cells[start:last]) + ("…" if last < len(cells) else "")
+    carets = max(sum(widths[start : min(end, last)]), 1)
+    return before + behind, " " * _width(before) + "^" * carets
+
+
+def _cells(line: str) -> list[str]:
+    """What is printed for each character of a line."""
+    cells = []
+    for is_hidden, text in parts(line):
+        shown = [one_line(text)] if is_hidden else [_cell(character) for character in text]
+        cells += shown
+    return cells
+
+
+def _cell(character: str) -> str:
+    if character == "\t":
+        return " " * _TAB
+    if unicodedata.category(character) == "Zs" and character != " ":
+        return f"\\u{ord(character):04x}"
+    return one_line(character)
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    joined = sum(unicodedata.combining(character) != 0 for character in text)
+    return len(text) + wide - joined
+
+
+def _window(widths: Sequence[int], start: int, end: int) -> tuple[int, int]:
+    """Which cells of a line to show: all, or as many around the span as fit."""
+    if sum(widths) <= _WINDOW:
+        return 0, len(widths)
+    first, last = start, start
+    room = _WINDOW
+    while last < end and room > 0:
+        room -= widths[last]
+        last += 1
+    ahead = room // 2
+    while first > 0 and ahead > 0:
+        first -= 1
+        ahead -= widths[first]
+        room -= widths[first]
+    while last < len(widths) and room > 0:
+        room -= widths[last]
+        last += 1
+    return first, last
+
+
+def _json(ordered: Iterable[Diagnostic]) -> str:
+    shown = [
+        {
+            "path": diagnostic.place.path,
+            "line": diagnostic.place.line,
+            "column": diagnostic.place.column,
+            "length": diagnostic.place.length,
+            "severity": diagnostic.severity,
+            "code": diagnostic.code,
+            "message": diagnostic.message,
+            "help": diagnostic.help,
+        }
+        for diagnostic in ordered
+    ]
+    return json.dumps(shown, indent=2) + "\n"
+
+
+def _github(ordered: Sequence[Diagnostic]) -> Iterator[str]:
+    """GitHub shows ten annotations of a step: nine, the gravest first, and how many are left."""
+    gravest = sorted(ordered, key=lambda each: _SEVERITIES[each.severity])
+    few = len(gravest) <= _GITHUB_SHOWS
+    chosen = gravest if few else gravest[: _GITHUB_SHOWS - 1]
+    for diagnostic in in_order(chosen):
+        place = diagnostic.place
+        text = one_line(diagnostic.message)
+        text += f"\n{one_line(diagnostic.help)}" if diagnostic.help else ""
+        fields = f"file={_property(place.path)},line={place.line},col={place.column}"
+        title = _property(f"{diagnostic.severity}[{diagnostic.code}]")
+        yield f"::{_GITHUB[diagnostic.severity]} {fields},title={title}::{_escaped(text)}"
+    if not few:
+        yield f"::{_GITHUB[gravest[0].severity]}::and {len(gravest) - len(chosen)} more"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(one_line(text)).replace(":", "%3A").replace(",", "%2C")
+
+
+RULES: dict[str, str] = {
+    # The file as YAML.
+    "alias": "An alias (`*name`) repeats an anchor that stands above it.",
+    "colon": "A text that contains a colon and a space needs quotes.",
+    "cycle": "A value cannot contain itself.",
+    "dup-key": "A key stands only once in a mapping; YAML would keep the last one in silence.",
+    "empty": "Something that must not be empty is empty.",
+    "encoding": "A workflow file is text in UTF-8 without control characters.",
+    "folded-list": "`>`, or no sign at all, joins the lines of a list into one; `|` keeps them.",
+    "hash": "What follows ` #` is a comment for YAML; text that holds it needs quotes.",
+    "invisible": "No character is hidden, or looks like another one.",
+    "key-type": "A key is a word, not nothing, a list or a mapping.",
+    "merge": "Merge keys (`<<`) are not part of the language; `defaults` holds what steps share.",
+    "multi-doc": "A file holds one workflow.",
+    "no-value": "Each key inside `{…}` has a value; a text with a comma in it needs quotes.",
+    "not-a-file": "A workflow is read from a regular file that exists and may be read.",
+    "quote-template": "A value that begins with `{{` or `{%` needs quotes.",
+    "quoting": "A value that begins with a quotation mark also ends with it.",
+    "root": "A workflow file is a mapping of keys.",
+    "special-start": "A text that begins with a sign that YAML uses needs quotes.",
+    "syntax": "The file cannot be read as YAML.",
+    "tab": "Lines are indented with spaces, never with tabs.",
+    "tag": "YAML tags (`!name`) are not part of the language.",
+    "too-big": "A workflow file has at most 16 MiB and 250,000 keys and values.",
+    "too-complex": "Aliases repeat at most 10,000 values.",
+    "too-deep": "A workflow file is nested at most 64 levels deep.",
+    # The keys of the language and what they hold.
+    "ambiguous-scalar": "A number or yes_no is written as every reader of YAML reads it.",
+    "budget": "A budget is an amount such as `0.50 USD`.",
+    "choice": "A value is one of the words that its key knows.",
+    "duration": "A duration is a number and a unit: `30s`, `5m`, `2h`, `1d`.",
+    "id": "A name is made of small letters, digits and `_`, and is no word of the language.",
+    "metadata": "`metadata` holds at most 16 pairs, keys of 64 and values of 512 characters.",
+    "missing": "A key that is always needed is missing.",
+    "no-verb": "Each step does one thing: it has exactly one verb.",
+    "null": "A key has a value, or is not written.",
+    "number": "A number is finite and has at most 40 digits.",
+    "range": "A number, a text or a list is within the limits that its key has.",
+    "two-verbs": "Each step does one thing: it has exactly one verb.",
+    "unknown-key": "Only keys of the language are allowed; unknown API fields go in `request`.",
+    "version": "`flowrunner: 1` is the only version of the language.",
+    "wrong-type": "A value is of the kind that its key expects: text, number, list, mapping.",
+}
+"""Every rule code with one sentence that says what holds."""

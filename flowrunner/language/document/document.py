@@ -171,12 +171,17 @@ def parse(text: str | bytes, shown: str) -> tuple[Document | None, list[Diagnost
     source = with_plain_line_ends(decoded)
     cleaned, unclean = clean(source)
     composed, more = _compose(cleaned)
-    more = [*faults, *unclean, *hidden_directions(source), *more, *_root_faults(composed, more)]
+    more = [*faults, *unclean, *more, *_root_faults(composed, more)]
+    more += [fault for fault in hidden_directions(source) if not _is_said(fault, more)]
     lines = Lines(source)
     found = sorted({lines.diagnose(shown, fault) for fault in more}, key=lambda d: d.place)
     if composed is None or not isinstance(composed.value, dict):
         return None, found
     return Document(shown, source, _digest(source), composed.value, composed, lines), found
+
+
+def _is_said(fault: Fault, faults: list[Fault]) -> bool:
+    return any((each.code, each.start) == (fault.code, fault.start) for each in faults)
 
 
 def _without_line(shown: str, fault: Fault) -> Diagnostic:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from flowrunner.language.document.faults import Fault, Lines
-from flowrunner.language.document.noticing import odd_space, quoted, shown, unquoted_braces
+from flowrunner.language.document.noticing import in_quotes, odd_space, shown, unquoted_braces
 
 _KEY = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s'"\[\]{},#&*!|>%@`?:-][^:#\n]*?|[?:-][^\s:#][^:#\n]*?)"""
 _ENTRY = re.compile(rf"(?P<indent> *)(?P<dashes>(?:-[ ]+)*)(?:(?P<key>{_KEY})[ ]*:(?:[ ]+|$))?")
@@ -180,7 +180,7 @@ def _after_brackets(entry: _Entry, stop: Stop) -> tuple[Fault, Patch] | None:
     opening = entry.value[0]
     kind = "a list" if opening == "[" else "a mapping"
     message = f"a text that begins with `{opening}` needs quotes: YAML takes it for {kind}"
-    fix = f"write {quoted(entry.value)}"
+    fix = in_quotes(entry.value)
     patch = Patch(entry.start, entry.start + len(entry.value))
     return Fault("special-start", message, entry.start, len(entry.value), fix), patch
 
@@ -226,7 +226,7 @@ def _special_start(entry: _Entry) -> Fault:
         f"a value that begins with `{sign}` needs quotes: YAML takes it for {_TAKEN_FOR[sign]}"
     )
     shown_sign = message.replace("```", "`` ` ``")
-    fix = f"write {quoted(entry.value)}"
+    fix = in_quotes(entry.value)
     return Fault("special-start", shown_sign, entry.start, len(entry.value), fix)
 
 
@@ -236,9 +236,7 @@ def _colon(entry: _Entry) -> Fault:
     message = (
         f"the text {shown(entry.value)} contains a colon, which YAML takes for the end of a key"
     )
-    fix = (
-        f"put quotes around it: {quoted(entry.value)}, or write `|` and the text on the next lines"
-    )
+    fix = f"{in_quotes(entry.value)}, or `|` and the text on the next lines"
     return Fault("colon", message, entry.start + at, 1, fix)
 
 

@@ -47,6 +47,11 @@ def quoted(text: str) -> str:
     return "'" + line.replace("'", "''") + "'"
 
 
+def in_quotes(text: str) -> str:
+    """The advice to quote a text, with the text as it would be written where it is short."""
+    return f"write {quoted(text)}" if len(text) <= 70 else "put quotes around the whole text"
+
+
 def behind_properties(text: str, start: int) -> int:
     """The offset of a value behind its anchor and tag."""
     match = _PROPERTIES.match(text, start)
@@ -55,7 +60,7 @@ def behind_properties(text: str, start: int) -> int:
 
 def unquoted_braces(text: str, start: int) -> Fault:
     message = f"{shown(text)} needs quotes: without them YAML takes the braces for a mapping"
-    return Fault("quote-template", message, start, len(text), f"write {quoted(text)}")
+    return Fault("quote-template", message, start, len(text), in_quotes(text))
 
 
 def lost_comment(source: str, start: int, end: int, key: str | None) -> Fault | None:
@@ -201,7 +206,7 @@ def tag(source: str, start: int, value: Any) -> tuple[Fault, bool]:
     word = re.split(r"[\s,\[\]{}]", line, maxsplit=1)[0] or "!"
     if isinstance(value, str) and value and not _KNOWN_TAG.match(line):
         message = f"a value that begins with `!` needs quotes: YAML takes `{word}` for a tag"
-        return Fault("special-start", message, start, len(word), f"write {quoted(line)}"), True
+        return Fault("special-start", message, start, len(word), in_quotes(line)), True
     message = f"the tag `{word}` is not part of the workflow language"
     fix = "for the text of a file use `prompt_file` or an input of type `file`; else remove the tag"
     return Fault("tag", message, start, len(word), fix), False
