@@ -1,0 +1,48 @@
+"""Where a workflow may write: below its project, whatever a path says.
+
+Opening the files safely is left to whoever writes them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+_MARKS = ("flowrunner.yaml", ".git")
+
+
+def project_root(folder: Path) -> Path:
+    """The project a folder belongs to: the nearest folder upwards that holds `flowrunner.yaml` or
+    a git repository, else the folder itself."""
+    folder = folder.absolute()
+    for place in (folder, *folder.parents):
+        if any((place / mark).exists() for mark in _MARKS):
+            return place
+    return folder
+
+
+def path_fault(folder: Path, written: str) -> str | None:
+    """Why a step may not save to this path, as a sentence, or None where it may.
+
+    `written` is relative to the workflow's folder. Links are not followed here: who opens the file
+    looks at them.
+    """
+    if not written.strip() or written.strip().endswith(("/", "\\")):
+        return f"`save_to` must name a file, found `{written.strip()}`"
+    if is_absolute(written):
+        return f"`save_to` must be a path relative to the workflow file, found `{written}`"
+    target = Path(os.path.normpath(folder.absolute() / written))
+    root = project_root(folder)
+    if root not in target.parents:
+        return f"`{written}` lies outside the project, where a step may not write"
+    return None
+
+
+def is_absolute(written: str) -> bool:
+    """Whether a path starts at a root, a drive or a home folder, on any operating system."""
+    windows = PureWindowsPath(written)
+    return (
+        PurePosixPath(written).is_absolute()
+        or bool(windows.drive or windows.root)
+        or written.startswith("~")
+    )

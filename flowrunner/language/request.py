@@ -1,0 +1,115 @@
+"""The request body of a prompt step: what the file says, as the fields of `POST /responses`.
+
+Pure: a scope goes in, a body comes out. Sending it, and the fields of the transport (`stream`), are
+left to the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowrunner.events import JSON
+from flowrunner.language.forms import Form, fill, merge
+from flowrunner.language.shapes import (
+    WRAPPER,
+    Shape,
+    check_by_schema,
+    check_value,
+    from_wire,
+    wire_schema,
+)
+
+_FIRST = ("model", "instructions", "input", "text", "tools")
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One response from the API.
+
+    `parameters` are API fields under their own names, `defaults` of the file merged below those of
+    the step; null removes a field. `request` is what the author wrote under `request:`. At most one
+    of `output` and `schema` is given. `include_also` is what later steps need to read `.sources`.
+    `may_change_things` says that the model may reach tools that change something outside the run.
+    """
+
+    parameters: Mapping[str, Form]
+    request: Mapping[str, Form] = field(default_factory=dict)
+    output: Shape | None = None
+    schema: Mapping[str, JSON] | None = None
+    include_also: tuple[str, ...] = ()
+    may_change_things: bool = False
+
+    @property
+    def model(self) -> str | None:
+        """The model that the file names for this step, if it names one."""
+        model = self.parameters.get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def has_output(self) -> bool:
+        """Whether the answer is JSON that later steps may read as `.output`."""
+        return self.output is not None or self.schema is not None
+
+    def body(
+        self,
+        scope: Mapping[str, Any],
+        *,
+        below: Mapping[str, JSON] | None = None,
+        above: Mapping[str, JSON] | None = None,
+    ) -> dict[str, JSON]:
+        """The body of the request in this scope; no field is there that nobody asked for.
+
+        `below` are parameters of lower rank than the file (the project's), `above` of higher rank
+        (environment, command line). Raises TemplateFault.
+        """
+        form = merge(merge(below or {}, self.parameters), above or {})
+        body = _without_nulls(fill(form, scope))
+        if self.include_also:
+            body["include"] = list(dict.fromkeys([*body.get("include", []), *self.include_also]))
+        body = merge(body, fill(self.request, scope))
+        return {key: body[key] for key in sorted(body, key=_rank)}
+
+    def read_output(self, answer: JSON) -> tuple[JSON, list[str]]:
+        """The `.output` of a parsed answer, and what is wrong with it in sentences."""
+        if self.schema is not None:
+            return answer, check_by_schema(self.schema, answer)
+        if self.output is None:
+            return answer, []
+        if wire_schema(self.output)[1]:
+            wrapper = Shape("object", fields=((WRAPPER, self.output),))
+            faults = check_value(wrapper, answer)
+            return (None, faults) if faults else (from_wire(self.output, answer[WRAPPER]), [])
+        faults = check_value(self.output, answer)
+        return (None, faults) if faults else (from_wire(self.output, answer), [])
+
+
+def answer_format(
+    step: str, output: Shape | None, schema: Mapping[str, JSON] | None
+) -> dict[str, JSON] | None:
+    """The `text.format` that asks for structured output, or None where plain text is wanted."""
+    if output is not None:
+        asked: Mapping[str, JSON] = wire_schema(output)[0]
+    elif schema is not None:
+        asked = schema
+    else:
+        return None
+    name = step[:_LONGEST_NAME]
+    return {"type": "json_schema", "name": name, "strict": True, "schema": dict(asked)}
+
+
+def _without_nulls(body: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A null removes a parameter, or a key of a parameter that is a mapping; deeper it is sent."""
+    kept = {}
+    for key, value in body.items():
+        if isinstance(value, Mapping):
+            kept[key] = {name: below for name, below in value.items() if below is not None}
+        elif value is not None:
+            kept[key] = value
+    return kept
+
+
+def _rank(key: str) -> int:
+    return _FIRST.index(key) if key in _FIRST else len(_FIRST)

@@ -1,0 +1,157 @@
+"""Building prompt steps: the file's keys into the fields of `POST /responses`.
+
+Which tools and models make sense is left to `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowrunner.catalog import parameters
+from flowrunner.diagnostics import Route
+from flowrunner.events import JSON
+from flowrunner.language.forms import Form, Leaf, leaves, merge, plain, text_of
+from flowrunner.language.request import Prompt, answer_format
+from flowrunner.language.shapes import ANY, Shape, check_strict_schema, read_shape
+from flowrunner.language.spelling import spell
+from flowrunner.language.workflow.reader import Reader, mapping
+
+ROLES = ("developer", "user", "assistant", "system")
+"""The keys that an entry of `input` may have instead of the API's own form."""
+
+
+def is_prompt(step: Mapping[str, Any]) -> bool:
+    """Whether a step asks the API."""
+    return "prompt" in step or "input" in step
+
+
+def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> dict[str, Form]:
+    """The API parameters among the keys of a step or of `defaults`."""
+    read: dict[str, Form] = {}
+    for key, value in fields.items():
+        here = (*route, key)
+        if key == "prompt" and not isinstance(value, Mapping):
+            read["input"] = reader.leaf(value, here)
+        elif key == "input":
+            read[key] = _read_input(reader, value, here)
+        elif key == "tools" and isinstance(value, list):
+            read[key] = [_read_tool(reader, tool, (*here, at)) for at, tool in enumerate(value)]
+        elif key == "model":
+            read[key] = text_of(value)
+        elif key == "instructions" and value is not None:
+            read[key] = reader.leaf(value, here)
+        elif key == "text":
+            read[key] = _read_text(reader, value, here)
+        elif key in parameters() and key != "stream":
+            read[key] = reader.form(spell(key, value), here)
+    return read
+
+
+def _read_input(reader: Reader, value: JSON, route: Route) -> Form:
+    if not isinstance(value, list):
+        return None if value is None else reader.leaf(value, route)
+    return [_read_entry(reader, entry, (*route, at)) for at, entry in enumerate(value)]
+
+
+def _read_entry(reader: Reader, entry: JSON, route: Route) -> Form:
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        return reader.form(entry, route)
+    role, content = next(iter(entry.items()))
+    if role not in ROLES:
+        return reader.form(entry, route)
+    here = (*route, role)
+    said = reader.leaf(content, here) if text_of(content) is not None else None
+    return {"role": role, "content": said or reader.form(content, here)}
+
+
+def _read_tool(reader: Reader, tool: JSON, route: Route) -> Form:
+    if isinstance(tool, str):
+        return _with_container({"type": tool})
+    if isinstance(tool, Mapping) and len(tool) == 1 and "type" not in tool:
+        name, settings = next(iter(tool.items()))
+        form = reader.form(settings, (*route, name))
+        return _with_container({"type": name, **mapping(form)})
+    return reader.form(tool, route)
+
+
+def _with_container(tool: dict[str, Form]) -> dict[str, Form]:
+    if tool["type"] == "code_interpreter":
+        tool.setdefault("container", {"type": "auto"})
+    return tool
+
+
+def _read_text(reader: Reader, value: JSON, route: Route) -> Form:
+    """`text:`, whose `format.schema` is a schema and holds no templates."""
+    asked = mapping(mapping(value).get("format"))
+    if "schema" not in asked:
+        return reader.form(value, route)
+    outside = {key: below for key, below in asked.items() if key != "schema"}
+    form = {key: reader.form(below, (*route, "format", key)) for key, below in outside.items()}
+    rest = {key: below for key, below in value.items() if key != "format"}
+    read = mapping(reader.form(rest, route))
+    if asked.get("strict") is True:
+        _check_schema(reader, asked["schema"], (*route, "format", "schema"))
+    return {**read, "format": {**form, "schema": plain(asked["schema"])}}
+
+
+def build_prompt(
+    reader: Reader, fields: Mapping[str, Any], route: Route, defaults: Mapping[str, Form]
+) -> Prompt:
+    """The request of one prompt step, the defaults of the file below its own keys."""
+    own = read_parameters(reader, fields, route)
+    if "prompt" in own or "input" in own:
+        # A step that says what to ask replaces whatever the defaults ask.
+        defaults = {key: form for key, form in defaults.items() if key != "input"}
+    output = _read_output(reader, fields, route)
+    schema = _read_schema(reader, fields, route)
+    merged = merge(defaults, own)
+    asked = answer_format(str(fields.get("id", "")), output, schema)
+    if asked is not None:
+        merged["text"] = {**mapping(merged.get("text")), "format": asked}
+    return Prompt(
+        parameters=merged,
+        request=mapping(reader.form(fields.get("request"), (*route, "request"))),
+        output=output,
+        schema=schema,
+        may_change_things=_may_change_things(merged),
+    )
+
+
+def prompt_leaves(prompt: Prompt) -> list[Leaf]:
+    """Every template of a prompt step, those of the defaults included."""
+    return [*leaves(prompt.parameters), *leaves(prompt.request)]
+
+
+def _read_output(reader: Reader, fields: Mapping[str, Any], route: Route) -> Shape | None:
+    if "output" not in fields:
+        return None
+    shape, faults = read_shape(fields["output"], (*route, "output"))
+    reader.findings += faults
+    return ANY if shape is None or faults else shape
+
+
+def _read_schema(
+    reader: Reader, fields: Mapping[str, Any], route: Route
+) -> Mapping[str, JSON] | None:
+    schema = fields.get("schema")
+    if not isinstance(schema, Mapping):
+        return None
+    _check_schema(reader, schema, (*route, "schema"))
+    written: Mapping[str, JSON] = plain(schema)
+    return written
+
+
+def _check_schema(reader: Reader, schema: JSON, route: Route) -> None:
+    for place, sentence in check_strict_schema(mapping(schema)):
+        reader.fault("json-schema", sentence, (*route, *place))
+
+
+def _may_change_things(parameters_: Mapping[str, Form]) -> bool:
+    """Whether the model may reach an MCP server that does more than read."""
+    tools = parameters_.get("tools")
+    for tool in tools if isinstance(tools, list) else []:
+        allowed = mapping(mapping(tool).get("allowed_tools"))
+        if mapping(tool).get("type") == "mcp" and allowed.get("read_only") is not True:
+            return True
+    return False
