@@ -1,0 +1,151 @@
+"""The API's rules that its schema cannot say: in one field, between fields, about stored things.
+
+Each raises the Refusal that the API would answer with. The schema itself is held by `validation`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flowrunner.simulator import envelope
+from flowrunner.simulator.envelope import Bound, Refusal
+from flowrunner.simulator.store import Store
+from flowrunner.simulator.strict import BadSchema, check_schema
+
+_NAME = "^[a-zA-Z0-9_-]+$"
+_LONGEST_NAME = 64
+_MOST_PAIRS = 16
+_LONGEST_KEY = 64
+_LONGEST_VALUE = 512
+_MCP_SERVERS = ("server_url", "connector_id", "tunnel_id")
+
+
+def check_metadata(metadata: dict[str, str] | None) -> None:
+    """At most 16 pairs, keys of at most 64 and values of at most 512 characters."""
+    pairs = metadata or {}
+    if len(pairs) > _MOST_PAIRS:
+        bound = Bound("maximum", _MOST_PAIRS, len(pairs))
+        raise envelope.too_many_properties("metadata", bound)
+    for key, value in pairs.items():
+        for text, limit in ((key, _LONGEST_KEY), (value, _LONGEST_VALUE)):
+            if len(text) > limit:
+                bound = Bound("maximum", limit, len(text))
+                raise envelope.wrong_length(f"metadata.{key[:_LONGEST_KEY]}", "string", bound)
+
+
+def check_text(text: dict[str, Any]) -> None:
+    """A structured output has a plain name and a schema that the API can hold a model to."""
+    wanted = text.get("format") or {}
+    if wanted.get("type") != "json_schema":
+        return
+    _check_name(wanted["name"], "text.format.name")
+    try:
+        check_schema(wanted["schema"], strict=bool(wanted.get("strict")))
+    except BadSchema as fault:
+        raise fault.refusal(wanted["name"]) from fault
+
+
+def check_tools(tools: list[dict[str, Any]]) -> None:
+    """Names of functions are plain; an MCP server is reached in exactly one way."""
+    for index, tool in enumerate(tools):
+        if tool["type"] in ("function", "custom"):
+            _check_name(tool["name"], f"tools[{index}].name")
+        if tool["type"] == "mcp":
+            ways = [way for way in _MCP_SERVERS if tool.get(way)]
+            if len(ways) != 1:
+                raise Refusal(
+                    "Exactly one of 'server_url', 'connector_id', or 'tunnel_id' must be provided "
+                    f"for an MCP tool, but got {len(ways)}.",
+                    f"tools[{index}].{ways[1] if ways else 'server_url'}",
+                    "mutually_exclusive_parameters" if ways else "missing_required_parameter",
+                )
+
+
+FIELD_RULES: dict[str, Callable[[Any], None]] = {
+    "metadata": check_metadata,
+    "text": check_text,
+    "tools": check_tools,
+}
+"""Rules about the value of one field, after the schema accepted it."""
+
+
+def check_together(body: dict[str, Any], store: Store) -> None:
+    """Raise Refusal where fields contradict one another or name what was never stored."""
+    for rule in (_check_delivery, _check_model, _check_input, _check_json_word, _check_choice):
+        rule(body)
+    _check_stored(body, store)
+
+
+def _check_delivery(body: dict[str, Any]) -> None:
+    """Streams and background responses are an extension to come; a fake one would mislead."""
+    for name in ("stream", "background"):
+        if body.get(name):
+            message = f"This version of the simulator has no '{name}': send false or leave it out."
+            raise Refusal(message, name, "unsupported_value")
+
+
+def _check_model(body: dict[str, Any]) -> None:
+    if not body.get("model") and not body.get("prompt"):
+        raise envelope.missing_parameter("model")
+
+
+def _check_input(body: dict[str, Any]) -> None:
+    if body.get("previous_response_id") and body.get("conversation"):
+        message = "Mutually exclusive parameters. Ensure you are only providing one of: "
+        message += "'previous_response_id' or 'conversation'."
+        raise Refusal(message, "previous_response_id", "mutually_exclusive_parameters")
+    if body.get("input") is None and not body.get("prompt"):
+        if body.get("previous_response_id") or body.get("conversation"):
+            return
+        message = 'One of "input" or "previous_response_id" or "prompt" or "conversation" '
+        raise Refusal(f"{message}must be provided.", "input", "missing_required_parameter")
+
+
+def _check_json_word(body: dict[str, Any]) -> None:
+    text_format = (body.get("text") or {}).get("format") or {}
+    if text_format.get("type") != "json_object":
+        return
+    if "json" not in json.dumps([body.get("input"), body.get("instructions")]).lower():
+        message = "Response input messages must contain the word 'json' in some form to use "
+        raise Refusal(f"{message}'text.format' of type 'json_object'.", "input")
+
+
+def _check_choice(body: dict[str, Any]) -> None:
+    choice = body.get("tool_choice")
+    if not isinstance(choice, dict) or choice.get("type") not in ("function", "custom"):
+        return
+    names = {tool.get("name") for tool in body.get("tools") or () if tool["type"] == choice["type"]}
+    if choice["name"] not in names:
+        message = f"Tool choice '{choice['name']}' not found in 'tools' parameter."
+        raise Refusal(message, "tool_choice", "invalid_value")
+
+
+def _check_stored(body: dict[str, Any], store: Store) -> None:
+    """Stored prompts, files and vector stores are made elsewhere, so any name of one is taken."""
+    previous = body.get("previous_response_id")
+    if previous and store.get(previous) is None:
+        message = f"Previous response with id '{previous}' not found."
+        raise Refusal(message, "previous_response_id", "previous_response_not_found")
+    conversation = body.get("conversation")
+    if conversation:
+        name = conversation if isinstance(conversation, str) else conversation["id"]
+        message = f"Conversation with id '{name}' not found."
+        raise Refusal(message, "conversation", "conversation_not_found", status=404)
+    given = body.get("input")
+    for index, item in enumerate(given if isinstance(given, list) else ()):
+        if item.get("type") == "item_reference" and not store.has_item(item["id"]):
+            message = f"Item with id '{item['id']}' not found. Items are not persisted when "
+            message += "`store` is set to false. Try again with `store` set to true, or remove "
+            message += "this item from your input."
+            raise Refusal(message, f"input[{index}].id", status=404)
+
+
+def _check_name(name: str, param: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        bound = Bound("maximum", _LONGEST_NAME, len(name))
+        raise envelope.wrong_length(param, "string", bound)
+    if not re.fullmatch(_NAME, name):
+        raise envelope.wrong_pattern(param, _NAME)
