@@ -1,0 +1,214 @@
+"""One request, one outcome: exactly one POST (or one free GET), its answer judged, never raised.
+
+How often to ask is left to `retry`, what an answer says to `items`, sockets to `wire`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+from urllib.parse import quote
+
+from flowrunner import __version__, json_text, wire
+from flowrunner.events import JSON, ApiError
+from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
+from flowrunner.responses.items import read_usage
+from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
+from flowrunner.secrets import Scrubber
+
+MAX_REQUEST_ID = 512
+RAW_LIMIT = 1_000_000
+"""Characters of an unusable reply that are kept for people to look at."""
+
+_ID = re.compile(r"[\x21-\x7e]{1,512}")
+_UNSAFE = re.compile(r"[^\x21-\x7e]")
+
+
+class Exchanging(Protocol):
+    """What the client needs of a `wire.Wire`."""
+
+    async def exchange(
+        self, request: wire.WireRequest, progress: wire.Progress | None, /
+    ) -> wire.WireReply: ...
+
+
+class ResponsesClient:
+    """Speaks to one provider of the Responses API.
+
+    `clock` gives Unix time, for Retry-After dates only. Whatever an endpoint's reply repeats of its
+    key is masked before anybody sees the reply.
+    """
+
+    def __init__(
+        self,
+        exchanging: Exchanging,
+        endpoint: wire.Endpoint,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._wire = exchanging
+        self._endpoint = endpoint
+        self._clock = clock
+        secrets = [value for value in endpoint.headers.values() if isinstance(value, wire.Secret)]
+        secrets += [] if endpoint.key is None else [endpoint.key]
+        self._scrubber = Scrubber(secret.reveal() for secret in secrets)
+
+    async def send(
+        self,
+        body: Mapping[str, JSON],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: wire.Progress | None = None,
+    ) -> Outcome:
+        """Exactly one `POST /responses`, not streamed; what became of it.
+
+        `client_request_id` goes out as `X-Client-Request-Id` (printable ASCII, at most 512
+        characters; anything else is replaced by `-`). `timeout_s` bounds the whole exchange by wall
+        clock. `fresh` opens a new connection, so that a stale one cannot be mistaken for a lost
+        answer. Cancelling the coroutine closes the connection; `progress.left` then says whether a
+        byte had left.
+        """
+        request_id = _UNSAFE.sub("-", client_request_id)[:MAX_REQUEST_ID]
+        return await self._exchange(
+            wire.WireRequest(
+                method="POST",
+                url=self._endpoint.url("responses"),
+                headers=self._headers()
+                | {"Content-Type": "application/json", "X-Client-Request-Id": request_id},
+                content=encode(body),
+                timeout_s=timeout_s,
+                fresh=fresh,
+            ),
+            progress,
+        )
+
+    async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome:
+        """One `GET /responses/{id}`: free of charge, so that a loss means nothing."""
+        if not _ID.fullmatch(response_id) or not response_id.strip("."):
+            return NotSent(kind="bad-id", message="what should be the id of a response is none")
+        return await self._exchange(
+            wire.WireRequest(
+                method="GET",
+                url=self._endpoint.url(f"responses/{quote(response_id, safe='')}"),
+                headers=self._headers(),
+                content=b"",
+                timeout_s=timeout_s,
+            )
+        )
+
+    def _headers(self) -> dict[str, str | wire.Secret]:
+        plain = {"Accept": "application/json", "User-Agent": f"flowrunner/{__version__}"}
+        return plain | self._endpoint.request_headers()
+
+    async def _exchange(
+        self, request: wire.WireRequest, progress: wire.Progress | None = None
+    ) -> Outcome:
+        start = time.monotonic()
+        try:
+            reply = await self._wire.exchange(request, progress)
+        except wire.NotSent as fault:
+            return NotSent(kind=fault.kind, message=fault.message)
+        except wire.Unsendable as fault:
+            return NotSent(kind="unsendable", message=fault.message)
+        except wire.Lost as fault:
+            return Lost(
+                kind=fault.kind,
+                message=self._scrubber.scrub(fault.message),
+                elapsed_s=time.monotonic() - start,
+                http_status=fault.status,
+                request_id=_request_id(fault.headers),
+                raw=self._shown(fault.partial),
+            )
+        return self._judge(reply)
+
+    def _judge(self, reply: wire.WireReply) -> Outcome:
+        if not 200 <= reply.status < 300:
+            return self._refused(reply, read_error(reply.content, reply.status))
+        try:
+            value = json_text.parse_bytes(reply.content)
+        except json_text.NotJson as fault:
+            return self._no_response(reply, str(fault))
+        missing = what_is_missing(value)
+        if missing is None:
+            return _answered(reply, value)
+        if isinstance(value, dict) and value.get("error") and "output" not in value:
+            return self._refused(reply, read_error(reply.content, reply.status))
+        return self._no_response(reply, missing)
+
+    def _refused(self, reply: wire.WireReply, error: ApiError) -> Refused:
+        scrub = self._scrubber.scrub
+        return Refused(
+            http_status=reply.status,
+            error=ApiError(
+                scrub(error.message),
+                *(None if part is None else scrub(part) for part in _rest(error)),
+            ),
+            request_id=_request_id(reply.headers),
+            elapsed_s=reply.elapsed_s,
+            raw=self._shown(reply.content),
+            asked_wait_s=asked_wait_s(reply.headers, self._clock()),
+            should_retry=should_retry(reply.headers),
+            rate=read_rate(reply.headers),
+        )
+
+    def _no_response(self, reply: wire.WireReply, why: str) -> Lost:
+        raw, request_id = self._shown(reply.content), _request_id(reply.headers)
+        start = " ".join(raw[: 4 * SHOWN].split())[:SHOWN]
+        said = f"first {SHOWN} characters: {start}" if start else "it was empty"
+        named = f"; request id {request_id}" if request_id else ""
+        return Lost(
+            kind="not-a-response",
+            message=self._scrubber.scrub(
+                f"the server answered {reply.status}, but not in the Responses format "
+                f"({why}; {said}{named})"
+            ),
+            elapsed_s=reply.elapsed_s,
+            http_status=reply.status,
+            request_id=request_id,
+            raw=raw,
+        )
+
+    def _shown(self, content: bytes) -> str:
+        return self._scrubber.scrub(content[:RAW_LIMIT].decode("utf-8", "replace"))
+
+
+def encode(body: Mapping[str, JSON]) -> bytes:
+    """The bytes that `send` puts on the wire for a body: `stream: false` added, UTF-8, compact.
+
+    Half of a surrogate pair, which UTF-8 cannot hold, is sent as U+FFFD.
+    """
+    text = json.dumps(
+        {**body, "stream": False}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+    return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
+
+
+def _rest(error: ApiError) -> tuple[str | None, str | None, str | None]:
+    return error.type, error.param, error.code
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    found = headers.get("x-request-id") or headers.get("apim-request-id")
+    return found[:MAX_REQUEST_ID] if found else None
+
+
+def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:
+    model, tier = response.get("model"), response.get("service_tier")
+    return Answered(
+        response=response,
+        http_status=reply.status,
+        request_id=_request_id(reply.headers),
+        response_id=response["id"],
+        status=response["status"],
+        model=model if isinstance(model, str) else None,
+        service_tier=tier if isinstance(tier, str) else None,
+        usage=read_usage(response.get("usage")),
+        elapsed_s=reply.elapsed_s,
+        rate=read_rate(reply.headers),
+    )

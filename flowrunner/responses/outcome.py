@@ -1,0 +1,77 @@
+"""What became of one request: answered, refused, surely not sent, or lost.
+
+The four carry all that events of the journal need; what follows from them is left to `retry` and
+`items`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from flowrunner.events import JSON, ApiError, Usage
+from flowrunner.responses.rate import RateState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A Response object came back, whatever its status says (Responses API: `status`)."""
+
+    response: dict[str, JSON]
+    http_status: int
+    request_id: str | None
+    response_id: str
+    status: str
+    model: str | None
+    service_tier: str | None
+    usage: Usage | None
+    elapsed_s: float
+    rate: RateState = field(default_factory=RateState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An answer that says the request failed: nothing about it is unknown.
+
+    `asked_wait_s` is what Retry-After asks for, in seconds; `should_retry` the header of that name;
+    `raw` the body as text, bounded.
+    """
+
+    http_status: int
+    error: ApiError
+    request_id: str | None
+    elapsed_s: float
+    raw: str
+    asked_wait_s: float | None = None
+    should_retry: bool | None = None
+    rate: RateState = field(default_factory=RateState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """No byte of the request left: surely not processed, never billed.
+
+    `kind`: refused, name, tls, connect-timeout, connect, cancelled, bad-id.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The request left and no usable answer came: possibly billed.
+
+    `kind`: reset, closed, timeout, truncated, too-big, protocol, not-a-response. `http_status`,
+    `request_id` and `raw` hold what was seen before it broke off.
+    """
+
+    kind: str
+    message: str
+    elapsed_s: float
+    http_status: int | None = None
+    request_id: str | None = None
+    raw: str = ""
+
+
+Outcome: TypeAlias = Answered | Refused | NotSent | Lost
