@@ -1,0 +1,79 @@
+"""Where a project begins and where its `.env` stands, found from the workflow upwards.
+
+What the files say is left to `dotenv` and `settings`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from flowrunner.errors import UsageError
+from flowrunner.platform import WINDOWS
+
+PROJECT_FILE = "flowrunner.yaml"
+_TOPS = (PROJECT_FILE, ".git")
+
+
+def find_project(start: Path, environ: Mapping[str, str] | None = None) -> Path:
+    """The top of the project: the nearest folder with `flowrunner.yaml` or `.git`.
+    Without one it is the start's own folder.
+
+    `start` is a workflow file or a folder. The search ends at the home folder of `environ`.
+    Raises UsageError where there is a `flowrunner.yaml`, which this version does not read yet.
+    """
+    folders = list(_upwards(start, environ or {}))
+    top = folders[-1] if _is_top(folders[-1]) else folders[0]
+    if _exists(top / PROJECT_FILE):
+        raise UsageError(
+            f"`{top / PROJECT_FILE}` exists, but this version does not read `{PROJECT_FILE}` yet",
+            help=f"move `{PROJECT_FILE}` away; put what it says into the workflow's `defaults` "
+            "and the environment",
+        )
+    return top
+
+
+def find_env_file(start: Path, environ: Mapping[str, str]) -> Path | None:
+    """The nearest `.env`, from the workflow's folder up to the project's top, the home folder or
+    the root. A folder in which everybody may write (`/tmp`) counts only as the workflow's own."""
+    for folder in _upwards(start, environ):
+        here = folder / ".env"
+        if _exists(here) and (folder == _folder(start) or not _is_open(folder)):
+            return here
+    return None
+
+
+def _folder(start: Path) -> Path:
+    absolute = Path(os.path.abspath(start))  # noqa: PTH100  # links keep the name they were given
+    return absolute if absolute.is_dir() else absolute.parent
+
+
+def _upwards(start: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    first = _folder(start)
+    for folder in (first, *first.parents):
+        yield folder
+        if _is_top(folder) or (home and folder == Path(home)):
+            return
+
+
+def _is_top(folder: Path) -> bool:
+    return any(_exists(folder / name) for name in _TOPS)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be looked into
+        return False
+
+
+def _is_open(folder: Path) -> bool:
+    if WINDOWS:
+        return False
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return True

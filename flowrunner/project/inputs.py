@@ -1,0 +1,253 @@
+"""The inputs of a run: read from the command line, a file or a person, checked by their shapes.
+
+All that is wrong is said at once, before anything is sent. What an input means is left to the
+workflow that declares it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from flowrunner import json_text
+from flowrunner.diagnostics import did_you_mean
+from flowrunner.errors import UsageError
+from flowrunner.events import JSON
+from flowrunner.language.forms import plain, text_of
+from flowrunner.language.shapes import (
+    MISSING,
+    Shape,
+    UnreadableValue,
+    alternatives,
+    check_value,
+    read_plain,
+)
+from flowrunner.language.workflow.parts import Input
+from flowrunner.project.files import UnreadableFile, describe, read_stream, read_text
+from flowrunner.project.input_file import STDIN, UnusableInputs, read_input_file
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where the values of inputs come from.
+
+    `pairs` are `name=value` and `name=@file` of the command line (`@-` is standard input, `@@` an
+    `@` that is meant); `inputs_file` a YAML or JSON file, `-` for standard input. Paths in `pairs`
+    start at `folder`, those in a file at that file, those of defaults at `workflow_folder`. `ask`
+    asks a person for a missing input and is None where nobody is there.
+    """
+
+    pairs: Sequence[str] = ()
+    inputs_file: str | None = None
+    folder: Path = field(default_factory=Path.cwd)
+    workflow_folder: Path = field(default_factory=Path.cwd)
+    stdin: BinaryIO | None = None
+    ask: Callable[[Input], str] | None = None
+
+
+def read_inputs(declared: Sequence[Input], given: Given) -> dict[str, JSON]:
+    """The value of every declared input, in their order; null for an optional one not given.
+
+    The command line counts before the file. Raises UsageError with all faults, one sentence a line.
+    A `file` input becomes `{path, name, stem, ext, size, sha256, text}`, its path relative to the
+    workflow's folder where it stands below it.
+    """
+    reading = _Reading({known.name: known for known in declared}, given)
+    values = reading.values()
+    if reading.faults:
+        raise UsageError("\n".join(reading.faults))
+    return values
+
+
+class _Fault(ValueError):
+    """One or more sentences about one input."""
+
+
+class _Reading:
+    """One reading of all inputs; collects the faults of every source."""
+
+    def __init__(self, declared: Mapping[str, Input], given: Given) -> None:
+        self.faults: list[str] = []
+        self._declared = declared
+        self._given = given
+        self._stdin_is_free = given.inputs_file != STDIN
+        self._texts = self._pairs()
+        self._filed = self._input_file()
+
+    def values(self) -> dict[str, JSON]:
+        found: dict[str, JSON] = {}
+        missing = []
+        for name, known in self._declared.items():
+            if known.required and name not in self._texts and name not in self._filed:
+                missing.append(known)
+            else:
+                self._keep(found, known, self._value)
+        for known in missing:
+            self._keep(found, known, self._asked)
+        return {name: found[name] for name in self._declared if name in found}
+
+    def _keep(self, found: dict[str, JSON], known: Input, read: Callable[[Input], JSON]) -> None:
+        try:
+            found[known.name] = read(known)
+        except _Fault as fault:
+            said = str(fault)
+            if known.secret and f"`{known.name}` must" in said:
+                said = f"`{known.name}` has not the form it must have (it is secret, so not shown)"
+            self.faults.append(said)
+
+    def _value(self, known: Input) -> JSON:
+        if known.name in self._texts:
+            return self._read_texts(known, self._texts[known.name])
+        if known.name in self._filed:
+            inputs_file = self._given.inputs_file or STDIN
+            beside = Path() if inputs_file == STDIN else Path(inputs_file).parent
+            return self._take(known, self._filed[known.name], self._given.folder / beside)
+        if known.default is MISSING or known.default is None:
+            return None
+        return self._take(known, known.default, self._given.workflow_folder)
+
+    def _asked(self, known: Input) -> JSON:
+        described = f" ({known.describe})" if known.describe else ""
+        missing = _Fault(
+            f"the input `{known.name}`{described} is missing: "
+            f"give it with `-i {known.name}=…` or `-i {known.name}=@FILE`"
+        )
+        # A person is not asked for one thing when another is wrong already.
+        if self._given.ask is None or self.faults:
+            raise missing
+        try:
+            text = self._given.ask(known)
+        except EOFError:
+            raise missing from None
+        if not text.strip():
+            raise missing
+        return self._read_texts(known, [text])
+
+    def _pairs(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for pair in self._given.pairs:
+            name, equals, text = pair.partition("=")
+            name = name.strip()
+            if not equals:
+                # The whole may be a secret that lacks its name.
+                shown = f"`-i {name}`" if name in self._declared else "one of the values of `-i`"
+                self.faults.append(f"{shown} has no `=`: write `-i name=value`")
+            elif name not in self._declared:
+                self.faults.append(self._unknown(name))
+            else:
+                found.setdefault(name, []).append(text)
+        return found
+
+    def _input_file(self) -> dict[str, JSON]:
+        if self._given.inputs_file is None:
+            return {}
+        try:
+            filed = read_input_file(self._given.inputs_file, self._given.folder, self._given.stdin)
+        except UnusableInputs as fault:
+            self.faults.extend(fault.sentences)
+            return dict.fromkeys(set(self._declared) - set(self._texts))
+        self.faults += [self._unknown(name) for name in filed if name not in self._declared]
+        return filed
+
+    def _unknown(self, name: str) -> str:
+        near = did_you_mean(name, self._declared)
+        if near:
+            return f"there is no input `{name}`: did you mean `{near}`?"
+        if not self._declared:
+            return f"there is no input `{name}`: this workflow takes none"
+        return f"there is no input `{name}`: there is {alternatives(self._declared, 'and')}"
+
+    def _read_texts(self, known: Input, texts: Sequence[str]) -> JSON:
+        shape, item = known.shape, known.shape.item
+        if shape.kind == "list" and item is not None:
+            if len(texts) == 1 and _is_json_list(texts[0]):
+                return self._take(known, json_text.parse(texts[0]), self._given.folder)
+            values = [self._read_text(known.name, item, text) for text in texts]
+            return _checked(known, shape, values)
+        if len(texts) > 1:
+            raise _Fault(f"the input `{known.name}` is given {len(texts)} times, but is no list")
+        return self._read_text(known.name, shape, texts[0])
+
+    def _read_text(self, name: str, shape: Shape, text: str) -> JSON:
+        if shape.kind == "file":
+            return self._file(name, text.removeprefix("@"), self._given.folder)
+        if text.startswith("@@"):
+            text = text[1:]
+        elif text.startswith("@"):
+            text = self._content(name, text[1:])
+        try:
+            return read_plain(shape, text)
+        except UnreadableValue as fault:
+            raise _Fault(str(fault).replace("the value", f"`{name}`", 1)) from None
+
+    def _content(self, name: str, path: str) -> str:
+        try:
+            if path == STDIN:
+                return self._from_stdin()
+            return read_text(self._given.folder / path)
+        except UnreadableFile as fault:
+            shown = "standard input" if path == STDIN else f"`{path}`"
+            hint = f" (for a text that begins with `@` write `-i {name}=@@…`)"
+            hint = hint if "does not exist" in str(fault) else ""
+            raise _Fault(f"the input `{name}`: {shown} {fault}{hint}") from None
+
+    def _from_stdin(self) -> str:
+        if not self._stdin_is_free:
+            raise UnreadableFile("is read for something else already")
+        self._stdin_is_free = False
+        return read_stream(self._given.stdin)
+
+    def _take(self, known: Input, value: JSON, folder: Path) -> JSON:
+        """A value that came as JSON or YAML. Paths in it start at `folder`."""
+        shape = known.shape
+        value = _checked(known, shape, plain(_as_spelled(shape, value)))
+        if shape.kind == "file" and value is not None:
+            return self._file(known.name, value, folder)
+        if shape.kind == "list" and shape.item is not None and shape.item.kind == "file":
+            return [self._file(known.name, path, folder) for path in value or ()]
+        return value
+
+    def _file(self, name: str, path: str, folder: Path) -> JSON:
+        # `..` is resolved in the text: a link keeps the name its author gave it.
+        whole = Path(os.path.abspath(folder / path))  # noqa: PTH100
+        top = Path(os.path.abspath(self._given.workflow_folder))  # noqa: PTH100
+        shown = whole.relative_to(top) if whole.is_relative_to(top) else whole
+        try:
+            return describe(whole, shown.as_posix())
+        except UnreadableFile as fault:
+            raise _Fault(f"the input `{name}`: `{path}` {fault}") from None
+
+
+def _checked(known: Input, shape: Shape, value: JSON) -> JSON:
+    # A list of files has been read by now, or is still one of paths: neither is checked here.
+    if shape.item is not None and shape.item.kind == "file" and isinstance(value, list):
+        return value
+    faults = check_value(shape, value, known.name)
+    if faults:
+        raise _Fault("\n".join(faults))
+    return value
+
+
+def _is_json_list(text: str) -> bool:
+    try:
+        return text.lstrip().startswith("[") and isinstance(json_text.parse(text), list)
+    except json_text.NotJson:
+        return False
+
+
+def _as_spelled(shape: Shape, value: JSON) -> JSON:
+    """The value with numbers and truth values as they were spelled wherever text is asked for."""
+    if shape.kind in ("text", "date", "choice", "file"):
+        return value if value is None else text_of(value) or value
+    if shape.kind == "list" and shape.item is not None and isinstance(value, list):
+        return [_as_spelled(shape.item, item) for item in value]
+    if shape.kind == "object" and isinstance(value, Mapping):
+        fields = dict(shape.fields)
+        return {
+            name: _as_spelled(fields[name], item) if name in fields else item
+            for name, item in value.items()
+        }
+    return value
