@@ -107,7 +107,7 @@ def reply(
     *headers: str,
     length: int | None = None,
 ) -> bytes:
-    """A whole reply with a Content-Length (`length` lies about it); a body not bytes goes as JSON."""
+    """A whole reply with a Content-Length (about which `length` lies); other bodies go as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [
         f"HTTP/1.1 {status}",

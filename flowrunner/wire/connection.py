@@ -22,6 +22,7 @@ _READ_AHEAD_BYTES = 256 * 1024
 """How much may wait unparsed before the other side has to."""
 _WRITE_STEP_BYTES = 256 * 1024
 _SHOWN_BYTES = 1024
+"""How much of an answer that is no HTTP is kept for people to look at."""
 
 
 class Channel(Protocol):
@@ -59,7 +60,8 @@ class Connection(asyncio.Protocol):
         self._answer: h11.Response | None = None
         self._broken: Exception | None = None
         self._open = True
-        self._ended = self._heard = self._whole = False
+        self._ended = self._whole = False
+        self._heard = b""
         self._read_paused = self._write_paused = False
         self._unread = 0
         self.busy = True
@@ -77,7 +79,7 @@ class Connection(asyncio.Protocol):
         if not self.busy:  # Nobody asked: whatever this is, it answers no request of ours.
             self.abort()
             return
-        self._heard = True
+        self._heard = self._heard or data[:_SHOWN_BYTES]
         self._h11.receive_data(data)
         self._unread += len(data)
         if self._unread > _READ_AHEAD_BYTES and not self._read_paused and self._channel:
@@ -111,7 +113,7 @@ class Connection(asyncio.Protocol):
         `progress.left` is set before the first byte is written. An answer that comes before the
         request was sent whole ends the sending. Raises Lost.
         """
-        self._answer, self._heard, self._whole = None, False, False
+        self._answer, self._heard, self._whole = None, b"", False
         head = self._h11.send(request) or b""
         self._h11.send_with_data_passthrough(h11.Data(data=content))
         self._h11.send(h11.EndOfMessage())
@@ -232,8 +234,7 @@ class Connection(asyncio.Protocol):
         if too_long:
             limit = MAX_HEAD_BYTES // 1024
             return Lost("too-big", f"the headers of `{self._place}` are bigger than {limit} kB")
-        unread = bytes(self._h11.trailing_data[0][:_SHOWN_BYTES])
-        return Lost("protocol", f"what `{self._place}` answered is not HTTP", partial=unread)
+        return Lost("protocol", f"what `{self._place}` answered is not HTTP", partial=self._heard)
 
     async def _changed(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()

@@ -61,10 +61,11 @@ def target(url: str) -> httpx.URL:
     """The parsed URL; requests go to few."""
     try:
         parsed = httpx.URL(url)
-        origin: Origin | None = origin_of(parsed) if parsed.scheme in ("http", "https") else None
+        readable = parsed.scheme in ("http", "https") and bool(parsed.host)
+        origin: Origin | None = origin_of(parsed) if readable else None
     except (httpx.InvalidURL, UnicodeError):
         origin = None
-    if origin is None or not origin.host or origin.host.startswith("."):
+    if origin is None or origin.host.startswith(".") or not 0 < origin.port < 65536:
         raise Unsendable("the address of the API is not one of the form `https://HOST/PATH`")
     return parsed.copy_with(username=None, password=None, fragment=None)
 

@@ -45,8 +45,8 @@ def terms_of(request: httpx.Request) -> Terms:
 
 def origin_of(url: httpx.URL) -> Origin:
     """Where a URL leads."""
-    host = url.raw_host.decode("ascii")
-    return Origin(url.scheme, host.lower(), url.port or _PORTS[url.scheme])
+    host = url.raw_host.decode("ascii").lower()
+    return Origin(url.scheme, host, _PORTS[url.scheme] if url.port is None else url.port)
 
 
 class Transport(httpx.AsyncBaseTransport):
