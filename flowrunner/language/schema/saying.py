@@ -1,0 +1,149 @@
+"""A violation of the schema in a sentence: what was found, what is expected, how to write it.
+
+No word of JSON Schema reaches a person. Which violations there are is left to `validating`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from flowrunner.diagnostics import Finding, did_you_mean
+from flowrunner.language.document import Document
+from flowrunner.language.schema.keys import missing, no_verb, two_verbs, unknown_keys
+from flowrunner.language.schema.names import bad_name
+from flowrunner.language.schema.scalars import misread, plain_duration
+from flowrunner.language.schema.validating import Violation, spelled
+from flowrunner.language.schema.words import found, in_backticks, name_of
+
+
+def say(violation: Violation, document: Document) -> list[Finding]:
+    """The findings of one violation: usually one, none where another room says more."""
+    if violation.schema.get("x-reader") == "tool-names":
+        return []
+    if violation.keyword in _OF_KEYS:
+        return _OF_KEYS[violation.keyword](violation)
+    rule = str(violation.schema.get("x-rule", ""))
+    if rule == "id" and violation.keyword != "type":
+        return [bad_name(violation)]
+    if violation.keyword == "type":
+        return [_wrong_type(violation, document)]
+    if rule in _OF_RULES:
+        return [_OF_RULES[rule](violation)]
+    return [_OF_VALUES.get(violation.keyword, _unfit)(violation)]
+
+
+def _finding(
+    code: str,
+    violation: Violation,
+    message: str,
+    help: str | None = None,  # noqa: A002
+) -> Finding:
+    return Finding(code, message, violation.route, help, aim="key" if violation.of_key else "value")
+
+
+def _expected(violation: Violation) -> str:
+    return str(violation.schema.get("title", "something else"))
+
+
+def _unfit(violation: Violation, code: str = "wrong-type", help: str | None = None) -> Finding:  # noqa: A002
+    message = (
+        f"{name_of(violation.route)} must be {_expected(violation)}, found {found(violation.value)}"
+    )
+    return _finding(code, violation, message, help)
+
+
+def _wrong_type(violation: Violation, document: Document) -> Finding:
+    value, key = violation.value, violation.route[-1] if violation.route else ""
+    wanted = violation.wanted if isinstance(violation.wanted, list) else [violation.wanted]
+    if value is None:
+        message = f"{name_of(violation.route)} has no value; it must be {_expected(violation)}"
+        return _finding("null", violation, message, "write the value, or take the key out")
+    if isinstance(value, str):
+        reading = misread(value, wanted, is_plain=document.is_plain(violation.route))
+        if reading is not None:
+            code, said, help_ = reading
+            message = f"{name_of(violation.route)} must be {_expected(violation)}, found {said}"
+            return _finding(code, violation, message, help_.replace("KEY", str(key)))
+    text = spelled(value)
+    if "array" in wanted and text is not None and isinstance(key, str):
+        return _unfit(violation, help=f"write `{key}: [{text}]`" if len(text) < 60 else None)
+    if "a text" in _expected(violation) and isinstance(value, dict | list):
+        return _unfit(violation, help="for a text of several lines, write `|` behind the colon")
+    return _unfit(violation)
+
+
+def _choice(violation: Violation) -> Finding:
+    from_list = [word for word in violation.wanted if word is not None]
+    words = [in_backticks(word) for word in from_list]
+    known = ", ".join(words[:-1]) + f" or {words[-1]}" if len(words) > 1 else words[0]
+    text = spelled(violation.value) or ""
+    near = did_you_mean(text, from_list)
+    meant = f"; did you mean `{near}`?" if near else ""
+    message = f"{name_of(violation.route)} must be {known}, found {found(violation.value)}{meant}"
+    return _finding("choice", violation, message, f"write `{near}`" if near else None)
+
+
+def _range(violation: Violation) -> Finding:
+    return _unfit(violation, "range")
+
+
+def _too_much(violation: Violation) -> Finding:
+    what = {"maxItems": "entries", "maxProperties": "entries"}.get(violation.keyword, "characters")
+    size = len(spelled(violation.value) or violation.value)
+    message = f"{name_of(violation.route)} may have {violation.wanted} {what} at most, found {size}"
+    return _finding("range", violation, message)
+
+
+def _empty(violation: Violation) -> Finding:
+    message = f"{name_of(violation.route)} is empty; it must be {_expected(violation)}"
+    return _finding("empty", violation, message, "fill it, or take the key out")
+
+
+def _version(violation: Violation) -> Finding:
+    message = f"this version of flowrunner reads `flowrunner: 1`, found {found(violation.value)}"
+    return _finding("version", violation, message, "write `flowrunner: 1`")
+
+
+def _duration(violation: Violation) -> Finding:
+    return _unfit(violation, "duration", plain_duration(violation.value, violation.route))
+
+
+def _budget(violation: Violation) -> Finding:
+    if violation.keyword == "minProperties":
+        return _empty(violation)
+    return _unfit(violation, "budget", f"write `{violation.route[-1]}: 0.50 USD`")
+
+
+def _metadata(violation: Violation) -> Finding:
+    if violation.keyword == "maxProperties":
+        message = f"`metadata` has {len(violation.value)} pairs; the API takes 16 at most"
+        return _finding("metadata", violation, message)
+    size = len(spelled(violation.value) or "")
+    what = "a key" if violation.of_key else "a value"
+    message = f"{what} of `metadata` may have {violation.wanted} characters at most, found {size}"
+    return _finding("metadata", violation, message)
+
+
+_OF_KEYS: Mapping[str, Callable[[Violation], list[Finding]]] = {
+    "additionalProperties": unknown_keys,
+    "required": missing,
+    "no-verb": no_verb,
+    "two-verbs": two_verbs,
+}
+_OF_RULES: Mapping[str, Callable[[Violation], Finding]] = {
+    "version": _version,
+    "duration": _duration,
+    "budget": _budget,
+    "metadata": _metadata,
+}
+_OF_VALUES: Mapping[str, Callable[[Violation], Finding]] = {
+    "enum": _choice,
+    "minimum": _range,
+    "maximum": _range,
+    "maxLength": _too_much,
+    "maxItems": _too_much,
+    "maxProperties": _too_much,
+    "minLength": _empty,
+    "minItems": _empty,
+    "minProperties": _empty,
+}
