@@ -14,7 +14,7 @@ OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 Reason: TypeAlias = Literal[
     "api-error", "key", "quota", "rate-limit", "server-error", "mcp-server", "network", "timeout"
 ]
-"""Why there is no answer. `timeout` is for callers that run out of time; `decide` knows no clock."""
+"""Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,350 @@
+"""One POST over a real socket, and what is made of every kind of reply."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wire_server import Peer, RawServer, Received, reply
+
+from flowrunner import __version__
+from flowrunner.events import ApiError, Usage
+from flowrunner.responses.client import ResponsesClient, encode
+from flowrunner.responses.envelope import read_error, what_is_missing
+from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.wire import Endpoint, Progress, Secret, Wire, WireReply, WireRequest
+
+KEY = "sk-CANARY-0123456789abcdef"
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "model": "gpt-6-luna",
+    "service_tier": "default",
+    "output": [{"type": "acme:dance", "steps": 3}],
+    "usage": {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9},
+    "brand_new_field": {"kept": True},
+}
+REQUEST_ID = "x-request-id: req_abc"
+
+
+def exchange(
+    script: Callable[[Peer, Received], None],
+    body: dict[str, Any] | None = None,
+    *,
+    client_request_id: str = "run-1/a/1.1.1",
+    timeout_s: float = 5.0,
+    **endpoint: Any,
+) -> tuple[Outcome, list[Received]]:
+    async def once(server: RawServer) -> Outcome:
+        wire = Wire()
+        known = {"name": "test", "base_url": f"{server.url}/v1", "key": Secret(KEY)} | endpoint
+        try:
+            return await ResponsesClient(wire, Endpoint(**known)).send(
+                body or {"model": "gpt-6-luna", "input": "hi"},
+                client_request_id=client_request_id,
+                timeout_s=timeout_s,
+            )
+        finally:
+            await wire.aclose()
+
+    with RawServer(script) as server:
+        outcome = asyncio.run(once(server))
+        return outcome, server.requests
+
+
+def answer(content: Any, status: str = "200 OK", *headers: str) -> Callable[..., None]:
+    return lambda peer, _: peer.send(reply(content, status, REQUEST_ID, *headers))
+
+
+def test_a_request_as_it_stands_on_the_wire() -> None:
+    outcome, (request,) = exchange(answer(RESPONSE), {"model": "m", "input": "grüße", "x": None})
+    assert isinstance(outcome, Answered)
+    assert (request.method, request.path) == ("POST", "/v1/responses")
+    assert json.loads(request.body) == {"model": "m", "input": "grüße", "x": None, "stream": False}
+    assert "grüße".encode() in request.body
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["user-agent"] == f"flowrunner/{__version__}"
+    assert request.headers["x-client-request-id"] == "run-1/a/1.1.1"
+
+
+def test_an_azure_key_and_further_headers() -> None:
+    _, (request,) = exchange(answer(RESPONSE), auth="api-key", headers={"OpenAI-Project": "proj_1"})
+    assert request.headers["api-key"] == KEY
+    assert request.headers["openai-project"] == "proj_1"
+    assert "authorization" not in request.headers
+
+
+def test_a_provider_without_a_key() -> None:
+    _, (request,) = exchange(answer(RESPONSE), key=None)
+    assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("a\r\nb: ü", "a--b:--"), ("x" * 600, "x" * 512)], ids=["odd", "long"]
+)
+def test_a_client_request_id_fits_into_a_header(given: str, sent: str) -> None:
+    _, (request,) = exchange(answer(RESPONSE), client_request_id=given)
+    assert request.headers["x-client-request-id"] == sent
+
+
+def test_what_is_sent_is_never_streamed_and_always_utf8() -> None:
+    assert encode({"stream": True, "a": "\ud800é"}) == '{"stream":false,"a":"\ufffdé"}'.encode()
+
+
+def test_an_answer_is_kept_as_it_came() -> None:
+    headers = ("x-ratelimit-limit-requests: 10", "x-ratelimit-remaining-requests: 9")
+    outcome, _ = exchange(answer(RESPONSE, "200 OK", *headers))
+    assert isinstance(outcome, Answered)
+    assert outcome.response == RESPONSE
+    assert (outcome.http_status, outcome.request_id) == (200, "req_abc")
+    assert (outcome.response_id, outcome.status) == ("resp_1", "completed")
+    assert (outcome.model, outcome.service_tier) == ("gpt-6-luna", "default")
+    assert outcome.usage == Usage(7, 2)
+    assert outcome.rate.remaining_requests == 9
+    assert outcome.elapsed_s > 0
+
+
+def test_a_byte_order_mark_and_a_wrong_content_type_do_no_harm() -> None:
+    content = b"\xef\xbb\xbf" + json.dumps(RESPONSE).encode()
+    raw = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(content)
+    outcome, _ = exchange(lambda peer, _: peer.send(raw + content))
+    assert isinstance(outcome, Answered)
+
+
+def _without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in RESPONSE.items() if key != name}
+
+
+NO_RESPONSES: dict[str, Any] = {
+    "html": b"<html><body>Welcome to our   proxy</body></html>",
+    "empty": b"",
+    "blank": b" \n ",
+    "null": b"null",
+    "list": b"[]",
+    "text": b'"fine"',
+    "empty-object": b"{}",
+    "truncated": json.dumps(RESPONSE).encode()[:-20],
+    "nan": b'{"id": NaN}',
+    "duplicate-keys": b'{"id": "a", "id": "b"}',
+    "huge-integer": b'{"id": ' + b"9" * 5000 + b"}",
+    "deep": b"[" * 100_000,
+    "latin-1": '{"id": "ü"}'.encode("latin-1"),
+    "no-id": _without("id"),
+    "empty-id": RESPONSE | {"id": ""},
+    "no-status": _without("status"),
+    "no-output": _without("output"),
+    "output-null": RESPONSE | {"output": None},
+    "no-object": _without("object"),
+    "other-object": RESPONSE | {"object": "chat.completion"},
+}
+
+
+@pytest.mark.parametrize("content", NO_RESPONSES.values(), ids=NO_RESPONSES)
+def test_a_success_that_is_no_response_is_a_lost_answer(content: Any) -> None:
+    outcome, requests = exchange(answer(content))
+    assert isinstance(outcome, Lost)
+    assert len(requests) == 1
+    assert outcome.kind == "not-a-response"
+    assert (outcome.http_status, outcome.request_id) == (200, "req_abc")
+    assert "not in the Responses format" in outcome.message
+    assert "req_abc" in outcome.message
+    assert "\n" not in outcome.message
+    assert len(outcome.message) < 400
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    assert outcome.raw == raw.decode("utf-8", "replace")
+
+
+def test_the_beginning_of_a_strange_reply_is_quoted() -> None:
+    outcome, _ = exchange(answer(NO_RESPONSES["html"]))
+    assert isinstance(outcome, Lost)
+    assert "<html><body>Welcome to our proxy</body></html>" in outcome.message
+
+
+def test_an_error_under_200_says_that_it_failed() -> None:
+    outcome, _ = exchange(answer({"error": {"message": "overloaded", "code": "server_error"}}))
+    assert isinstance(outcome, Refused)
+    assert (outcome.http_status, outcome.error.code) == (200, "server_error")
+
+
+def test_a_refusal_keeps_all_that_waiting_needs() -> None:
+    error = {
+        "message": "slow down",
+        "type": "requests",
+        "param": None,
+        "code": "rate_limit_exceeded",
+    }
+    outcome, requests = exchange(
+        answer({"error": error}, "429 Too Many", "Retry-After: 7", "X-Should-Retry: true")
+    )
+    assert isinstance(outcome, Refused)
+    assert len(requests) == 1
+    assert outcome.error == ApiError("slow down", "requests", None, "rate_limit_exceeded")
+    assert (outcome.http_status, outcome.request_id) == (429, "req_abc")
+    assert (outcome.asked_wait_s, outcome.should_retry) == (7.0, True)
+    assert json.loads(outcome.raw) == {"error": error}
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+def test_a_redirect_is_refused_and_not_followed(status: str) -> None:
+    with RawServer() as other:
+        outcome, _ = exchange(answer(b"", status, f"Location: {other.url}/v1/responses"))
+        assert other.connections == 0
+    assert isinstance(outcome, Refused)
+    assert "not followed" in outcome.error.message
+
+
+ERRORS: dict[str, tuple[bytes, ApiError]] = {
+    "envelope": (
+        b'{"error": {"message": "m", "type": "t", "param": "p", "code": "c"}}',
+        ApiError("m", "t", "p", "c"),
+    ),
+    "code-is-a-number": (b'{"error": {"message": "m", "code": 42}}', ApiError("m", code="42")),
+    "error-is-text": (b'{"error": "model not loaded"}', ApiError("model not loaded")),
+    "text-with-type": (b'{"error": "m", "type": "t", "code": 1}', ApiError("m", "t", None, "1")),
+    "detail": (b'{"detail": "Not Found"}', ApiError("Not Found")),
+    "detail-is-a-list": (b'{"detail": [{"loc": 1}]}', ApiError('[{"loc": 1}]')),
+    "message": (b'{"message": "no route"}', ApiError("no route")),
+    "nothing": (b"", ApiError("the server gave no reason: its reply was empty")),
+    "html": (
+        b"<h1>502</h1>",
+        ApiError("the server gave no reason; its reply begins with: <h1>502</h1>"),
+    ),
+    "null": (b"null", ApiError("the server gave no reason; its reply begins with: null")),
+    "no-message": (
+        b'{"error": {"code": "c"}}',
+        ApiError(
+            'the server gave no reason; its reply begins with: {"error": {"code": "c"}}', code="c"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "error"), ERRORS.values(), ids=ERRORS)
+def test_error_bodies(content: bytes, error: ApiError) -> None:
+    assert read_error(content, 502) == error
+    outcome, _ = exchange(answer(content, "502 Bad Gateway"))
+    assert isinstance(outcome, Refused)
+    assert outcome.error == error
+
+
+@given(st.binary() | st.text().map(lambda text: json.dumps({"error": {"message": text}}).encode()))
+def test_no_body_makes_reading_an_error_raise(content: bytes) -> None:
+    for status in (307, 400, 500):
+        assert read_error(content, status).message
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda below: st.lists(below) | st.dictionaries(st.sampled_from([*RESPONSE]), below),
+    )
+)
+def test_no_json_is_taken_for_a_response_by_mistake(value: Any) -> None:
+    if what_is_missing(value) is None:
+        assert {"id", "status", "output", "object"} <= value.keys()
+
+
+def test_a_server_that_repeats_the_key_does_not_spread_it() -> None:
+    said = {"error": {"message": f"bad key {KEY}", "param": KEY, "code": None}}
+    outcome, _ = exchange(answer(said, "401 Unauthorized"))
+    assert isinstance(outcome, Refused)
+    assert outcome.error.message == "bad key ***"
+    assert KEY not in repr(outcome)
+    outcome, _ = exchange(answer(f"you sent {KEY}".encode()))
+    assert isinstance(outcome, Lost)
+    assert KEY not in repr(outcome)
+
+
+def test_what_was_lost_keeps_what_was_seen() -> None:
+    def cut(peer: Peer, _: Received) -> None:
+        peer.send(reply(b'{"id": "resp_1"', "200 OK", REQUEST_ID, length=400))
+        peer.close()
+
+    outcome, requests = exchange(cut)
+    assert isinstance(outcome, Lost)
+    assert len(requests) == 1
+    assert (outcome.kind, outcome.http_status, outcome.request_id) == ("truncated", 200, "req_abc")
+    assert outcome.raw == '{"id": "resp_1"'
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (lambda peer, _: peer.reset(), "reset"),
+        (lambda peer, _: peer.close(), "closed"),
+        (lambda peer, _: peer.hang(), "timeout"),
+        (lambda peer, _: peer.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "protocol"),
+    ],
+    ids=["reset", "closed", "hang", "no-http"],
+)
+def test_losses(script: Callable[[Peer, Received], None], kind: str) -> None:
+    outcome, requests = exchange(script, timeout_s=0.3 if kind == "timeout" else 5.0)
+    assert isinstance(outcome, Lost)
+    assert (outcome.kind, len(requests)) == (kind, 1)
+    assert outcome.http_status is None
+
+
+def test_a_request_that_found_nobody_was_not_sent() -> None:
+    with RawServer() as server:
+        dead = server.url
+    outcome, _ = exchange(answer(RESPONSE), base_url=dead)
+    assert isinstance(outcome, NotSent)
+    assert outcome.kind == "refused"
+
+
+def test_a_key_that_no_header_can_hold_is_not_sent_and_not_shown() -> None:
+    outcome, requests = exchange(answer(RESPONSE), key=Secret(f"{KEY}\n"))
+    assert isinstance(outcome, NotSent)
+    assert outcome.kind == "unsendable"
+    assert KEY not in repr(outcome)
+    assert requests == []
+
+
+class _Recorded:
+    """A wire that answers at once and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[WireRequest] = []
+
+    async def exchange(self, request: WireRequest, progress: Progress | None) -> WireReply:
+        self.requests.append(request)
+        return WireReply(200, {}, json.dumps(RESPONSE).encode(), 0.1)
+
+
+def _retrieve(response_id: str) -> tuple[Outcome, list[WireRequest]]:
+    wire = _Recorded()
+    client = ResponsesClient(wire, Endpoint("test", "https://api.example/v1/"))
+    return asyncio.run(client.retrieve(response_id, timeout_s=3.0)), wire.requests
+
+
+@pytest.mark.parametrize(
+    ("response_id", "path"),
+    [("resp_1", "resp_1"), ("../files", "..%2Ffiles"), ("acme:1?x#y", "acme%3A1%3Fx%23y")],
+)
+def test_retrieving_quotes_the_id(response_id: str, path: str) -> None:
+    outcome, (request,) = _retrieve(response_id)
+    assert isinstance(outcome, Answered)
+    assert (request.method, request.content) == ("GET", b"")
+    assert request.url == f"https://api.example/v1/responses/{path}"
+
+
+@pytest.mark.parametrize("response_id", ["", ".", "..", "a b", "a\nb", "ü", "x" * 513])
+def test_what_is_no_id_is_not_asked_for(response_id: str) -> None:
+    outcome, requests = _retrieve(response_id)
+    assert isinstance(outcome, NotSent)
+    assert requests == []
+
+
+def test_an_order_for_a_new_connection_reaches_the_wire() -> None:
+    wire = _Recorded()
+    client = ResponsesClient(wire, Endpoint("test", "https://api.example/v1"))
+    asyncio.run(client.send({}, client_request_id="r", timeout_s=9.0, fresh=True))
+    assert (wire.requests[0].fresh, wire.requests[0].timeout_s) == (True, 9.0)
