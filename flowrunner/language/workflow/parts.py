@@ -119,6 +119,13 @@ class Step:
     unguarded: frozenset[str] = frozenset()
 
     @property
+    def condition_text(self) -> str | None:
+        """The `if` as the file spells it, or None."""
+        if isinstance(self.condition, bool):
+            return str(self.condition).lower()
+        return next((leaf.source for leaf in self.leaves if leaf.used_as == "condition"), None)
+
+    @property
     def verb_name(self) -> str:
         """The verb as the file spells it."""
         names = {Prompt: "prompt", Write: "write", SetValues: "set", Unbuilt: "unbuilt"}

@@ -1,0 +1,91 @@
+"""Keys that cannot stand together, and fields under `request:` that have a key of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flowrunner.catalog import parameters
+from flowrunner.diagnostics import Finding, Route, did_you_mean
+from flowrunner.language.workflow import Workflow
+from flowrunner.language.workflow.reader import mapping
+
+
+def check_conflicts(workflow: Workflow) -> Iterator[Finding]:
+    """Pairs of keys of one step that exclude each other."""
+    for step in workflow.steps:
+        fields = mapping(workflow.document.value["steps"][step.route[1]])
+        yield from _pairs(fields, step.route)
+
+
+def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
+    if "output" in fields and "schema" in fields:
+        yield _conflict(
+            "`output` and `schema` both say what the answer looks like",
+            (*route, "schema"),
+            "keep one of them",
+        )
+    shaped = next((key for key in ("output", "schema") if key in fields), None)
+    if shaped and "format" in mapping(fields.get("text")):
+        yield _conflict(
+            f"`text.format` and `{shaped}` both say what the answer looks like",
+            (*route, "text", "format"),
+            f"take `format` out: `{shaped}` writes it",
+        )
+    if fields.get("conversation") is not None and fields.get("previous_response_id") is not None:
+        yield _conflict(
+            "`conversation` and `previous_response_id` cannot stand together: each brings its own "
+            "history",
+            (*route, "previous_response_id"),
+            "keep one of them",
+        )
+    if fields.get("background") is True and fields.get("store") is False:
+        yield _conflict(
+            "`background: true` needs a stored response, but `store` is `false`",
+            (*route, "store"),
+            "take `store: false` out",
+        )
+
+
+def _conflict(message: str, route: Route, help: str) -> Finding:  # noqa: A002
+    return Finding("conflict", message, route, help, aim="key")
+
+
+def refusals_without_conflict(workflow: Workflow, conflicts: list[Finding]) -> Iterator[Finding]:
+    """What this version does not run, but for keys that are at odds with another key already."""
+    quarrels = {finding.route[:2] for finding in conflicts if finding.route[-1] in _PARTNERS}
+    for refusal in workflow.refusals:
+        if refusal.route[:2] not in quarrels or refusal.route[-1] not in _PARTNERS.values():
+            yield refusal
+
+
+_PARTNERS = {"previous_response_id": "conversation", "store": "background"}
+
+
+def check_request(workflow: Workflow) -> Iterator[Finding]:
+    """`request:` is for fields that this version does not know."""
+    for step in workflow.steps:
+        fields = mapping(workflow.document.value["steps"][step.route[1]])
+        for key in mapping(fields.get("request")):
+            yield _request_field(str(key), (*step.route, "request", key))
+
+
+def _request_field(key: str, route: Route) -> Finding:
+    if key in parameters():
+        return Finding(
+            "known-parameter",
+            f"`{key}` has a key of its own, so it does not belong under `request`",
+            route,
+            f"write `{key}:` in the step itself",
+            aim="key",
+        )
+    near = did_you_mean(key, parameters())
+    meant = f": did you mean `{near}`?" if near else ""
+    return Finding(
+        "unknown-parameter",
+        f"`{key}` is not a field of the API that flowrunner knows{meant}",
+        route,
+        f"write `{near}:` in the step itself" if near else "it is sent as it stands",
+        severity="warning",
+        aim="key",
+    )

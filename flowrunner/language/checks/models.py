@@ -1,0 +1,122 @@
+"""Models and `include` keys by what the catalogue knows: warnings, for the API may know more."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from flowrunner.catalog import include_keys, model, model_names
+from flowrunner.diagnostics import Finding, Route, did_you_mean
+from flowrunner.events import JSON
+from flowrunner.language.forms import text_of
+from flowrunner.language.request import Prompt
+from flowrunner.language.shapes import alternatives
+from flowrunner.language.workflow import Workflow
+from flowrunner.language.workflow.reader import mapping
+
+_SOON = datetime.timedelta(days=60)
+
+# The tool types that can fill an include key; keys that need no tool are not listed.
+_TOOLS_OF_INCLUDE = {
+    "file_search_call": ("file_search",),
+    "web_search_call": ("web_search", "web_search_2025_08_26", "web_search_preview"),
+    "code_interpreter_call": ("code_interpreter",),
+    "computer_call_output": ("computer", "computer_use_preview"),
+}
+
+
+def check_models(workflow: Workflow, today: datetime.date) -> Iterator[Finding]:
+    """Models that nobody has heard of, and those that have stopped or soon will."""
+    value = mapping(workflow.document.value)
+    yield from _check_model(mapping(value.get("defaults")).get("model"), ("defaults",), today)
+    for step in workflow.steps:
+        if isinstance(step.verb, Prompt):
+            yield from _check_model(_raw(workflow, step.route).get("model"), step.route, today)
+
+
+def _raw(workflow: Workflow, route: Route) -> dict[str, JSON]:
+    return dict(mapping(workflow.document.value["steps"][route[1]]))
+
+
+def _check_model(written: JSON, route: Route, today: datetime.date) -> Iterator[Finding]:
+    name = text_of(written)
+    if name is None or name.startswith("ft:"):
+        return
+    route = (*route, "model")
+    known = model(name) or model(_without_date(name))
+    if known is None:
+        near = did_you_mean(name, _current())
+        meant = f": did you mean `{near}`?" if near else ""
+        message = f"`{name}` is not a model that flowrunner knows{meant}"
+        fix = "if your provider offers it, nothing is wrong; its price is unknown"
+        yield Finding("unknown-model", message, route, fix, severity="warning")
+        return
+    sentence = _retirement(name, known.shutdown, today)
+    if sentence:
+        near = did_you_mean(name, _current())
+        fix = f"`{near}` has no date at which it stops" if near else "choose another model"
+        yield Finding("retired-model", sentence, route, fix, severity="warning")
+
+
+def _retirement(name: str, shutdown: datetime.date | None, today: datetime.date) -> str | None:
+    if shutdown is None or shutdown > today + _SOON:
+        return None
+    if shutdown == datetime.date.min:
+        return f"the API does not serve the model `{name}`"
+    verb = "stopped" if shutdown <= today else "stops"
+    return f"the model `{name}` {verb} on {shutdown.isoformat()}"
+
+
+def _current() -> list[str]:
+    """Models without a known end, the only ones worth suggesting."""
+    known = ((name, model(name)) for name in model_names())
+    return [name for name, found in known if found is not None and found.shutdown is None]
+
+
+def _without_date(name: str) -> str:
+    stem, _, day = name.rpartition("-20")
+    return stem if stem and len(day) == len("26-01-31") else name
+
+
+def check_includes(workflow: Workflow) -> Iterator[Finding]:
+    """Include keys that the API does not know, and those that no tool of the step can fill."""
+    value = mapping(workflow.document.value)
+    yield from _check_keys(mapping(value.get("defaults")).get("include"), ("defaults", "include"))
+    for step in workflow.steps:
+        if isinstance(step.verb, Prompt):
+            written = _raw(workflow, step.route).get("include")
+            route = (*step.route, "include")
+            yield from _check_keys(written, route)
+            yield from _check_use(step.verb, written, route)
+
+
+def _check_keys(written: JSON, route: Route) -> Iterator[Finding]:
+    for position, key in enumerate(written if isinstance(written, list) else []):
+        if not isinstance(key, str) or key in include_keys():
+            continue
+        near = did_you_mean(key, include_keys())
+        meant = f": did you mean `{near}`?" if near else ""
+        yield Finding(
+            "unknown-include",
+            f"`{key}` is not an `include` key that flowrunner knows{meant}",
+            (*route, position),
+            f"known keys are {alternatives(include_keys(), 'and')}",
+            severity="warning",
+        )
+
+
+def _check_use(prompt: Prompt, written: JSON, route: Route) -> Iterator[Finding]:
+    if "prompt" in prompt.parameters:
+        return  # a stored prompt may bring tools of its own
+    tools = prompt.parameters.get("tools")
+    kinds = {mapping(tool).get("type") for tool in tools} if isinstance(tools, list) else set()
+    for position, key in enumerate(written if isinstance(written, list) else []):
+        fillers = _TOOLS_OF_INCLUDE.get(str(key).partition(".")[0], ())
+        if key in include_keys() and fillers and not kinds & set(fillers):
+            yield Finding(
+                "unused-include",
+                f"`include` asks for `{key}`, but this step has no tool that fills it",
+                (*route, position),
+                f"add {alternatives(fillers[:1])} to `tools`, or take the key out",
+                severity="warning",
+            )
