@@ -74,6 +74,7 @@ class _Reading:
         self._declared = declared
         self._given = given
         self._stdin_is_free = given.inputs_file != STDIN
+        self._file_is_usable = True
         self._texts = self._pairs()
         self._filed = self._input_file()
 
@@ -81,10 +82,10 @@ class _Reading:
         found: dict[str, JSON] = {}
         missing = []
         for name, known in self._declared.items():
-            if known.required and name not in self._texts and name not in self._filed:
-                missing.append(known)
-            else:
+            if name in self._texts or name in self._filed or not known.required:
                 self._keep(found, known, self._value)
+            elif self._file_is_usable:
+                missing.append(known)
         for known in missing:
             self._keep(found, known, self._asked)
         return {name: found[name] for name in self._declared if name in found}
@@ -148,7 +149,8 @@ class _Reading:
             filed = read_input_file(self._given.inputs_file, self._given.folder, self._given.stdin)
         except UnusableInputs as fault:
             self.faults.extend(fault.sentences)
-            return dict.fromkeys(set(self._declared) - set(self._texts))
+            self._file_is_usable = False
+            return {}
         self.faults += [self._unknown(name) for name in filed if name not in self._declared]
         return filed
 

@@ -6,6 +6,7 @@ workflow. What a workflow says on top is left to `engine`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,7 @@ def _passwords(urls: list[str]) -> Iterator[str]:
 
 
 def _without_password(value: str) -> str:
+    value = re.split(r"[?#]", value, maxsplit=1)[0]
     head, at, rest = value.rpartition("@")
     scheme = head.partition("://")[0] + "://" if "://" in head else ""
     return f"{scheme}***@{rest}" if at else value

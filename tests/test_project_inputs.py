@@ -1,0 +1,347 @@
+"""Inputs from the command line, files and people: every fault at once, each a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as any_of
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from flowrunner.errors import ExitStatus, UsageError
+from flowrunner.language.shapes import MISSING, Shape
+from flowrunner.language.workflow.parts import Input
+from flowrunner.project import files
+from flowrunner.project.inputs import Given, read_inputs
+
+TEXT = Shape("text")
+CHOICE = Shape("choice", choices=("billing", "bug", "other"))
+
+
+def read(declared: dict[str, Shape], *pairs: str, **given: Any) -> dict[str, Any]:
+    inputs = [Input(name, shape) for name, shape in declared.items()]
+    return read_inputs(inputs, Given(pairs, **given))
+
+
+def faults(declared: dict[str, Shape], *pairs: str, **given: Any) -> list[str]:
+    with pytest.raises(UsageError) as fault:
+        read(declared, *pairs, **given)
+    assert fault.value.exit_status is ExitStatus.USAGE
+    return fault.value.message.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "value"),
+    [
+        (TEXT, "a=b c", "a=b c"),
+        (TEXT, "", ""),
+        (TEXT, "3.10", "3.10"),
+        (TEXT, "@@jack", "@jack"),
+        (Shape("number"), "3.5", 3.5),
+        (Shape("integer"), "12", 12),
+        (Shape("yes_no"), "true", True),
+        (Shape("date"), "2026-01-31", "2026-01-31"),
+        (CHOICE, "bug", "bug"),
+        (Shape("json"), '{"a": [1]}', {"a": [1]}),
+        (Shape("list", item=TEXT), "a", ["a"]),
+        (Shape("list", item=TEXT), '["a", "b"]', ["a", "b"]),
+        (Shape("list", item=TEXT), "[x", ["[x"]),
+        (Shape("list", item=Shape("integer")), "[1, 2]", [1, 2]),
+        (Shape("object", fields=(("a", TEXT),)), '{"a": "x"}', {"a": "x"}),
+    ],
+)
+def test_values_of_the_command_line(shape: Shape, text: str, value: Any) -> None:
+    assert read({"x": shape}, f"x={text}") == {"x": value}
+
+
+def test_a_list_is_given_piece_by_piece() -> None:
+    assert read({"x": Shape("list", item=TEXT)}, "x=a", "x=b") == {"x": ["a", "b"]}
+
+
+def test_all_faults_come_at_once(tmp_path: Path) -> None:
+    declared = {
+        "ticket": Shape("text", describe="The customer's message"),
+        "team": CHOICE,
+        "count": Shape("integer"),
+        "twice": TEXT,
+        "letter": TEXT,
+    }
+    pairs = ["tem=bug", "team=bugg", "count=many", "twice=a", "twice=b", "letter=@no.txt", "oops"]
+    told = faults(declared, *pairs, folder=tmp_path)
+    assert len(told) == 7
+    said = "\n".join(told)
+    assert "the input `ticket` (The customer's message) is missing" in said
+    assert "there is no input `tem`: did you mean `team`?" in said
+    assert "did you mean `bug`?" in said
+    assert "`count` must be a whole number" in said
+    assert "`twice` is given 2 times" in said
+    assert "`no.txt` does not exist" in said
+    assert "has no `=`" in said
+    assert "oops" not in said
+
+
+def test_unknown_inputs_name_what_there_is() -> None:
+    assert faults({"a": TEXT, "b": TEXT}, "a=1", "b=2", "zzzz=3") == [
+        "there is no input `zzzz`: there is `a` and `b`"
+    ]
+    assert "takes none" in faults({}, "a=1")[0]
+
+
+def test_optional_inputs_and_defaults() -> None:
+    declared = {
+        "a": Shape("text", optional=True),
+        "b": Shape("integer", default=7),
+        "c": Shape("text", optional=True, default=None),
+        "d": CHOICE,
+    }
+    assert read(declared, "d=bug") == {"a": None, "b": 7, "c": None, "d": "bug"}
+
+
+def test_a_person_is_asked_for_what_is_missing() -> None:
+    asked: list[str] = []
+
+    def ask(known: Input) -> str:
+        asked.append(known.name)
+        return {"a": "hello", "n": "5"}[known.name]
+
+    declared = {"a": TEXT, "b": Shape("text", optional=True), "n": Shape("integer")}
+    assert read(declared, ask=ask) == {"a": "hello", "b": None, "n": 5}
+    assert asked == ["a", "n"]
+
+
+def test_nobody_is_asked_when_something_is_wrong_already() -> None:
+    def ask(known: Input) -> str:
+        raise AssertionError(known)
+
+    assert len(faults({"a": TEXT, "n": Shape("integer")}, "n=x", ask=ask)) == 2
+
+
+@pytest.mark.parametrize("reply", ["", "  ", EOFError()])
+def test_no_answer_leaves_the_input_missing(reply: Any) -> None:
+    def ask(_: Input) -> str:
+        if isinstance(reply, EOFError):
+            raise reply
+        return str(reply)
+
+    assert "`a` is missing" in faults({"a": TEXT}, ask=ask)[0]
+
+
+def test_text_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_bytes("\ufeffgrüße\r\n".encode())
+    assert read({"a": TEXT}, "a=@t.txt", folder=tmp_path) == {"a": "grüße\r\n"}
+    (tmp_path / "n.txt").write_text("12\n")
+    assert read({"a": Shape("integer")}, "a=@n.txt", folder=tmp_path) == {"a": 12}
+    (tmp_path / "j.json").write_text('{"a": 1}')
+    assert read({"a": Shape("json")}, "a=@j.json", folder=tmp_path) == {"a": {"a": 1}}
+
+
+def test_files_that_are_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_TEXT_BYTES", 1024 * 1024)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "binary").write_bytes(b"\x89PNG\x00\x01")
+    (tmp_path / "latin").write_bytes("grüße".encode("latin-1"))
+    (tmp_path / "utf16").write_bytes("grüße".encode("utf-16"))
+    (tmp_path / "big").write_bytes(b"x" * (1024 * 1024 + 1))
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    said = {
+        "missing": "does not exist",
+        "folder": "is a folder",
+        "binary": "is a binary file",
+        "latin": "is not UTF-8",
+        "utf16": "is UTF-16",
+        "big": "is larger than 1 MB",
+        "broken": "leads nowhere",
+        "binary/below": "cannot be opened",
+        "nul\0": "cannot be opened",
+    }
+    for name, sentence in said.items():
+        (told,) = faults({"a": TEXT}, f"a=@{name}", folder=tmp_path)
+        assert told.startswith(f"the input `a`: `{name}` ")
+        assert sentence in told
+    assert "`-i a=@@…`" in faults({"a": TEXT}, "a=@jack", folder=tmp_path)[0]
+
+
+def test_standard_input() -> None:
+    assert read({"a": TEXT}, "a=@-", stdin=io.BytesIO(b"piped")) == {"a": "piped"}
+    closed = io.BytesIO()
+    closed.close()
+    for stdin in (None, closed):
+        assert "standard input is closed" in faults({"a": TEXT}, "a=@-", stdin=stdin)[0]
+    told = faults({"a": TEXT, "b": TEXT}, "a=@-", "b=@-", stdin=io.BytesIO(b"x"))
+    assert "read for something else already" in told[0]
+    told = faults({"a": TEXT}, "a=@-", inputs_file="-", stdin=io.BytesIO(b"a: x"))
+    assert "read for something else already" in told[0]
+
+
+def test_what_a_file_input_offers(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "Letter.TXT").write_text("hello")
+    for given in ("doc=in/Letter.TXT", "doc=@in/Letter.TXT"):
+        found = read({"doc": Shape("file")}, given, folder=tmp_path, workflow_folder=tmp_path)
+        assert found["doc"] == {
+            "path": "in/Letter.TXT",
+            "name": "Letter.TXT",
+            "stem": "Letter",
+            "ext": "txt",
+            "size": 5,
+            "sha256": hashlib.sha256(b"hello").hexdigest(),
+            "text": "hello",
+        }
+
+
+def test_a_binary_file_has_no_text_and_one_elsewhere_its_whole_path(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\0")
+    (tmp_path / "flows").mkdir()
+    found = read(
+        {"a": Shape("file")}, "a=a.png", folder=tmp_path, workflow_folder=tmp_path / "flows"
+    )["a"]
+    assert (found["text"], found["path"], found["size"]) == (None, str(tmp_path / "a.png"), 5)
+
+
+def test_a_large_file_keeps_its_digest_without_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_TEXT_BYTES", 10)
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 20)
+    (tmp_path / "a").write_bytes(b"x" * 15)
+    found = read({"a": Shape("file")}, "a=a", folder=tmp_path)["a"]
+    assert (found["text"], found["sha256"]) == (None, hashlib.sha256(b"x" * 15).hexdigest())
+    (tmp_path / "a").write_bytes(b"x" * 25)
+    assert "is larger than" in faults({"a": Shape("file")}, "a=a", folder=tmp_path)[0]
+
+
+def test_a_default_file_stands_beside_the_workflow(tmp_path: Path) -> None:
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow" / "d.txt").write_text("default")
+    declared = {"a": Shape("file", default="d.txt")}
+    found = read(declared, folder=tmp_path, workflow_folder=tmp_path / "flow")
+    assert (found["a"]["text"], found["a"]["path"]) == ("default", "d.txt")
+
+
+YAML = """\
+ticket: |
+  Two lines
+  of text
+version: 3.10
+count: 4
+tags: [1.0, two]
+flag: true
+doc: letter.txt
+"""
+
+
+def test_a_yaml_file_of_inputs(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "inputs.yaml").write_text(YAML)
+    (tmp_path / "in" / "letter.txt").write_text("dear")
+    declared = {
+        "ticket": TEXT,
+        "version": TEXT,
+        "count": Shape("integer"),
+        "tags": Shape("list", item=TEXT),
+        "flag": Shape("yes_no"),
+        "doc": Shape("file"),
+    }
+    found = read(declared, "count=5", inputs_file="in/inputs.yaml", folder=tmp_path)
+    assert found["doc"]["text"] == "dear"
+    del found["doc"]
+    assert found == {
+        "ticket": "Two lines\nof text\n",
+        "version": "3.10",
+        "count": 5,
+        "tags": ["1.0", "two"],
+        "flag": True,
+    }
+    assert type(read({"n": Shape("number")}, **_stdin(b"n: 2.50"))["n"]) is float
+
+
+def _stdin(content: bytes) -> dict[str, Any]:
+    return {"inputs_file": "-", "stdin": io.BytesIO(content)}
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"a": "x"}', b"a: x", b"{a: x}", b"\xef\xbb\xbfa: x\r\n", b'\n {"a":\n"x"}']
+)
+def test_inputs_on_standard_input(content: bytes) -> None:
+    assert read({"a": TEXT}, **_stdin(content)) == {"a": "x"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "must hold inputs by name"),
+        (b"# nothing\n", "must hold inputs by name"),
+        (b"- a\n- b\n", "must hold inputs by name"),
+        (b"just text", "must hold inputs by name"),
+        (b"a: x\na: y\n", "standard input:2:1"),
+        (b"a: [x\n", "standard input:"),
+        (b"\xff\xfea", "UTF-16"),
+        (b"\x00", "binary"),
+        (b"b: 1\na: x", "there is no input `b`"),
+        (b"a: [x]", "`a` must be text, found a list"),
+    ],
+)
+def test_files_of_inputs_that_cannot_be_used(content: bytes, said: str) -> None:
+    told = faults({"a": TEXT}, **_stdin(content))
+    assert said in told[0]
+    assert len(told) == 1
+
+
+def test_a_json_file_of_inputs(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": "x", "n": 5}')
+    declared = {"a": TEXT, "n": TEXT}
+    assert read(declared, inputs_file="a.json", folder=tmp_path) == {"a": "x", "n": "5"}
+    (tmp_path / "a.json").write_text('{"a": "x",}')
+    (told,) = faults({"a": TEXT}, inputs_file="a.json", folder=tmp_path)
+    assert told.startswith("`a.json` is not JSON: line 1")
+    (tmp_path / "a.json").write_text("[1]")
+    assert "by name" in faults({"a": TEXT}, inputs_file="a.json", folder=tmp_path)[0]
+    assert "does not exist" in faults({"a": TEXT}, inputs_file="b.json", folder=tmp_path)[0]
+
+
+def test_a_secret_is_not_shown_in_a_fault() -> None:
+    declared = {"pin": Shape("integer", secret=True)}
+    (told,) = faults(declared, "pin=CANARY")
+    assert "CANARY" not in told
+    assert "`pin`" in told
+
+
+def test_lists_of_files(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1")
+    (tmp_path / "b.txt").write_text("2")
+    declared = {"docs": Shape("list", item=Shape("file"))}
+    for pairs in (["docs=a.txt", "docs=@b.txt"], ['docs=["a.txt", "b.txt"]']):
+        found = read(declared, *pairs, folder=tmp_path)
+        assert [doc["text"] for doc in found["docs"]] == ["1", "2"]
+
+
+@any_of(
+    st.lists(
+        st.text()
+        | st.sampled_from(["a", "n", "l"]).flatmap(
+            lambda name: st.text().map(lambda text: f"{name}={text}")
+        )
+    )
+)
+@hypothesis_settings(max_examples=60)
+def test_no_command_line_raises_anything_else(pairs: list[str]) -> None:
+    declared = {"a": TEXT, "n": Shape("number"), "l": Shape("list", item=Shape("json"))}
+    try:
+        assert read(declared, *pairs, folder=Path("/nonexistent")).keys() == declared.keys()
+    except UsageError as fault:
+        assert fault.message  # noqa: PT017
+
+
+@any_of(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+@hypothesis_settings(max_examples=60)
+def test_no_file_of_inputs_raises_anything_else(content: bytes) -> None:
+    declared = {"a": Shape("text", default="x"), "b": Shape("json", optional=True)}
+    assert MISSING is not declared["a"].default
+    try:
+        read(declared, **_stdin(content))
+    except UsageError as fault:
+        assert fault.message  # noqa: PT017
