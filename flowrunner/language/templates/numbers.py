@@ -1,0 +1,137 @@
+"""The functions that work on numbers and dates: reading, rounding, writing, counting days back.
+
+Decimals are rounded as people round them: 2.675 with two digits is 2.68.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
+
+from flowrunner.language.templates.faults import TemplateFault
+from flowrunner.language.templates.meter import Meter
+from flowrunner.language.templates.operators import bounded, need_number
+from flowrunner.language.templates.printing import decimal
+from flowrunner.language.templates.texts import need_count
+from flowrunner.language.templates.values import empty_fault, found, is_empty, is_number
+
+MAX_DIGITS = 20
+_LONGEST_FORM = 100
+_PRECISE = Context(prec=2_000)
+"""Enough for every number that `bounded` lets pass."""
+
+_NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d{1,300})?")
+_EXACT = re.compile(r"[+-]?\d+")
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_PART = re.compile(r"YYYY|YY|MMMM|MMM|MM|M|DDDD|DDD|DD|D|HH|mm|ss|T")
+_RUN = re.compile(r"[A-Za-z]+")
+_PARTS_ONLY = re.compile(rf"(?:{_PART.pattern})+")
+
+
+def round_number(meter: Meter, number: Any, /, digits: Any = 0) -> Any:
+    meter.spend(1)
+    value = bounded(need_number("round", number))
+    rounded = _rounded(value, need_count(digits, "digits", MAX_DIGITS))
+    return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
+
+
+def number(meter: Meter, value: Any, /, digits: Any = None) -> Any:
+    meter.spend(len(value) if isinstance(value, str) else 1)
+    read = _read_number(value)
+    if digits is None:
+        return read
+    return format(_rounded(read, need_count(digits, "digits", MAX_DIGITS)), "f")
+
+
+def _rounded(value: Any, digits: int) -> Decimal:
+    exact = Decimal(decimal(value) if isinstance(value, float) else int(value))
+    result = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _PRECISE)
+    return abs(result) if result.is_zero() else result
+
+
+def _read_number(value: Any) -> Any:
+    if is_number(value):
+        return bounded(value)
+    if is_empty(value):
+        raise empty_fault(value, "")
+    text = value.strip() if isinstance(value, str) else ""
+    if not _NUMBER.fullmatch(text):
+        shown = "a text that is none" if isinstance(value, str) else found(value)
+        raise TemplateFault(
+            "wrong-type",
+            f"`number` needs a number such as `1234.5`, found {shown}",
+            "take signs and separators away first, with `replace(…, ',', '')`",
+        )
+    return bounded(int(text) if _EXACT.fullmatch(text) else float(text))
+
+
+def date(meter: Meter, value: Any, /, form: Any = "YYYY-MM-DD") -> str:
+    meter.spend(_LONGEST_FORM)
+    moment = _moment(value, "date")
+    if not isinstance(form, str) or len(form) > _LONGEST_FORM:
+        raise TemplateFault(
+            "wrong-type", f"`date` needs a form such as `'YYYY-MM-DD'`, found {found(form)}"
+        )
+    return _RUN.sub(lambda run: _write_run(moment, run[0]), form)
+
+
+def _write_run(moment: datetime.datetime, letters: str) -> str:
+    """Letters of a form: its parts where they are nothing else, so that words stay words."""
+    if not _PARTS_ONLY.fullmatch(letters):
+        return letters
+    return _PART.sub(lambda part: _written(moment, part[0]), letters)
+
+
+def _written(moment: datetime.datetime, part: str) -> str:
+    month, day = _MONTHS[moment.month - 1], _DAYS[moment.weekday()]
+    parts = {
+        "YYYY": f"{moment.year:04}",
+        "YY": f"{moment.year % 100:02}",
+        "MMMM": month,
+        "MMM": month[:3],
+        "MM": f"{moment.month:02}",
+        "M": str(moment.month),
+        "DDDD": day,
+        "DDD": day[:3],
+        "DD": f"{moment.day:02}",
+        "D": str(moment.day),
+        "HH": f"{moment.hour:02}",
+        "mm": f"{moment.minute:02}",
+        "ss": f"{moment.second:02}",
+    }
+    return parts.get(part, part)
+
+
+def days_before(meter: Meter, value: Any, /, days: Any) -> str:
+    meter.spend(_LONGEST_FORM)
+    moment = _moment(value, "days_before")
+    if not is_number(days) or days != int(days):
+        raise TemplateFault(
+            "wrong-type", f"`days_before` needs a whole number of days, found {found(days)}"
+        )
+    try:
+        return (moment.date() - datetime.timedelta(days=int(days))).isoformat()
+    except OverflowError:
+        raise TemplateFault(
+            "wrong-type", "`days_before` reaches a day before the year 1 or after the year 9999"
+        ) from None
+
+
+def _moment(value: Any, name: str) -> datetime.datetime:
+    if is_empty(value):
+        raise empty_fault(value, "")
+    if isinstance(value, str) and len(value) <= _LONGEST_FORM:
+        try:
+            return datetime.datetime.fromisoformat(value.strip())
+        except ValueError:
+            pass
+    raise TemplateFault(
+        "wrong-type", f"`{name}` needs a date such as `2026-01-31`, found {found(value)}"
+    )
