@@ -16,7 +16,7 @@ from flowrunner.wire.connection import Connection
 from flowrunner.wire.faults import NotSent
 from flowrunner.wire.names import Address, Names
 from flowrunner.wire.pool import Origin
-from flowrunner.wire.tls import Tls, default_trust
+from flowrunner.wire.tls import Tls, default_trust, not_secure
 
 _FIRST_ADDRESS_S = 2.0
 """How long an address may take while there are others to try."""
@@ -87,7 +87,7 @@ class Dialler:
             await loop.create_connection(lambda: tls, sock=sock)
             await tls.ready
         except OSError as error:  # ssl.SSLError is one.
-            raise _not_secure(error, origin) from None
+            raise not_secure(error, f"`{origin.place}`") from None
         except BaseException:
             tls.ready.cancel()
             tls.abort()
@@ -126,24 +126,3 @@ def _not_connected(error: OSError, origin: Origin) -> NotSent:
     if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL):
         return NotSent("connect", f"there is no way through the network to `{origin.place}`")
     return NotSent("connect", f"no connection to `{origin.place}` could be made")
-
-
-_DISTRUST = {
-    10: "it has expired",
-    9: "it is not valid yet",
-    18: "it is signed by itself",
-    19: "it is signed by an authority that this machine does not know",
-    20: "it is signed by an authority that this machine does not know",
-    62: "it was made out for another host",
-    64: "it was made out for another host",
-}
-"""OpenSSL: X509_V_ERR_* of verify(1)."""
-
-
-def _not_secure(error: OSError, origin: Origin) -> NotSent:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why = _DISTRUST.get(error.verify_code, "it could not be verified")
-        return NotSent("tls", f"the certificate of `{origin.place}` is not trusted: {why}")
-    if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-        return NotSent("tls", f"`{origin.place}` does not speak TLS: is its address `http://`?")
-    return NotSent("tls", f"no secure connection to `{origin.place}` could be agreed on")

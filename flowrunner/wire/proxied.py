@@ -7,13 +7,14 @@ warns about it.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 
-from flowrunner.wire.faults import Lost, LostKind, NotSent, NotSentKind, WireFault
+from flowrunner.wire.faults import Lost, LostKind, NotSent, WireFault
 from flowrunner.wire.progress import Progress
+from flowrunner.wire.tls import not_secure
 from flowrunner.wire.transport import origin_of, terms_of
 
 _KEEP_IDLE_S = 2.0
@@ -65,7 +66,8 @@ class Proxied(httpx.AsyncBaseTransport):
         limits = httpx.Limits(
             max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEP_IDLE_S
         )
-        proxy = httpx.Proxy(self._proxy, ssl_context=self._trust)
+        to_proxy = self._trust if self._proxy.scheme == "https" else None
+        proxy = httpx.Proxy(self._proxy, ssl_context=to_proxy)
         return httpx.AsyncHTTPTransport(
             verify=self._trust, trust_env=False, limits=limits, proxy=proxy
         )
@@ -120,14 +122,30 @@ def _told_apart(
     error: httpx.TransportError, progress: Progress, via: str, *, headed: bool = False
 ) -> WireFault:
     if not progress.left:
-        kind: NotSentKind = (
-            "connect-timeout" if isinstance(error, httpx.TimeoutException) else ("connect")
-        )
-        return NotSent(kind, f"no connection to {via} could be made")
-    lost: LostKind = "reset"
+        return _not_sent(error, via)
+    kind: LostKind = "reset"
     if isinstance(error, httpx.RemoteProtocolError):
         # h11 says the same of an answer cut short and of one that is no HTTP.
-        lost = "truncated" if headed else "closed"
+        kind = "truncated" if headed else "closed"
     elif isinstance(error, httpx.TimeoutException):
-        lost = "timeout"
-    return Lost(lost, f"the answer of {via} did not come whole")
+        kind = "timeout"
+    return Lost(kind, f"the answer of {via} did not come whole")
+
+
+def _not_sent(error: httpx.TransportError, via: str) -> NotSent:
+    distrust = next((e for e in _causes(error) if isinstance(e, ssl.SSLError)), None)
+    if distrust is not None:
+        return not_secure(distrust, via)
+    if isinstance(error, httpx.TimeoutException):
+        return NotSent("connect-timeout", f"no connection to {via} came about in time")
+    status = str(error)[:3]
+    if isinstance(error, httpx.ProxyError) and status.isdigit():
+        return NotSent("connect", f"the way to {via} was refused with status {status}")
+    return NotSent("connect", f"no connection to {via} could be made")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -15,6 +15,7 @@ from pathlib import Path
 import certifi
 
 from flowrunner.wire.connection import Connection
+from flowrunner.wire.faults import NotSent
 
 _STEP_BYTES = 64 * 1024
 
@@ -29,6 +30,18 @@ def default_trust() -> ssl.SSLContext:
         trust.load_verify_locations(certifi.where())
     trust.set_alpn_protocols(["http/1.1"])
     return trust
+
+
+_DISTRUST = {
+    10: "it has expired",
+    9: "it is not valid yet",
+    18: "it is signed by itself",
+    19: "it is signed by an authority that this machine does not know",
+    20: "it is signed by an authority that this machine does not know",
+    62: "it was made out for another host",
+    64: "it was made out for another host",
+}
+"""OpenSSL: X509_V_ERR_* of verify(1)."""
 
 
 class Tls(asyncio.Protocol):
@@ -146,3 +159,13 @@ class Tls(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self.ready.done():
             self.ready.set_exception(error)
+
+
+def not_secure(error: OSError, place: str) -> NotSent:
+    """Why no secure connection to `place` (as shown to people) came about."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = _DISTRUST.get(error.verify_code, "it could not be verified")
+        return NotSent("tls", f"the certificate of {place} is not trusted: {why}")
+    if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return NotSent("tls", f"{place} does not speak TLS: is its address `http://`?")
+    return NotSent("tls", f"no secure connection to {place} could be agreed on")
