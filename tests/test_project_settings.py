@@ -360,6 +360,13 @@ def test_proxies_come_from_the_environment_alone(top: Path) -> None:
     assert ("HTTPS_PROXY", "http://***@proxy:1", "environment") in settings.overview()
 
 
+def test_a_word_for_the_key_of_a_local_server_is_no_secret(top: Path) -> None:
+    local = {"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}
+    assert load(top, local | {"OPENAI_API_KEY": "ollama"}).secrets() == ()
+    assert load(top, local | {"OPENAI_API_KEY": KEY}).secrets() == (KEY,)
+    assert load(top, {"OPENAI_API_KEY": "ollama"}).secrets() == ("ollama",)
+
+
 def test_every_value_that_is_secret_is_listed_and_none_is_shown(top: Path) -> None:
     settings = load(top, {"OPENAI_API_KEY": KEY, "OPENAI_ADMIN_KEY": "admin-CANARY"})
     assert set(settings.secrets()) == {KEY, "admin-CANARY"}

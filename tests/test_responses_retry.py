@@ -107,6 +107,7 @@ def test_what_is_final_is_not_asked_again(status: int, code: str | None, reason:
     assert isinstance(decision, GiveUp)
     assert decision.reason == reason
     assert decision.stops_run is (reason in ("key", "quota"))
+    assert decision.message.startswith("The API ")
     assert f"HTTP {status}" in decision.message
     assert "req_1" in decision.message
     assert "`input`" in decision.message

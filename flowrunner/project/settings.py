@@ -99,9 +99,19 @@ class Settings:
         )
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that must not be shown, for a `Scrubber`."""
+        """Every value that must not be shown, for a `Scrubber`.
+
+        A plain word that stands for the key of a server on this machine (`ollama`) is none: masking
+        it would eat the word out of every text.
+        """
         named = [self.found[name].value for name in (KEY, *_OTHER_SECRETS) if name in self.found]
+        if named and self._is_local() and re.fullmatch(r"[a-z]+(?:-[a-z]+)*", named[0]):
+            named = named[1:]
         return (*named, *_passwords([*self.proxies.values(), self.base_url]))
+
+    def _is_local(self) -> bool:
+        url = self.found[BASE_URL].value
+        return base_url_fault(BASE_URL, url) is None and is_loopback(host_of(url))
 
     def overview(self) -> list[tuple[str, str, str]]:
         """(name, value as it may be shown, source) of every setting, for people."""

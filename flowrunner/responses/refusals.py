@@ -191,6 +191,7 @@ def _help_with_model(message: str, asked: Asked) -> str:
 
 def _one_line(text: str) -> str:
     line = _KEY_LIKE.sub("***", " ".join(text.split()))
+    line = f"T{line[1:]}" if line.startswith("the ") else line
     if len(line) <= _LONGEST:
         return line
     # The facts at the end are worth more than the middle of a long message.
