@@ -1,0 +1,228 @@
+"""The steps of a run as a picture: shapes by status, lines for what waits for what, and a list.
+
+A graph of many steps becomes a map of small shapes, layer by layer; where they stand is left to
+`layout`.
+"""
+
+from __future__ import annotations
+
+from flowrunner.events import JSON
+from flowrunner.report.figures import counted, duration
+from flowrunner.report.html.layout import Sizes, lay_out, layers_of
+from flowrunner.report.html.markup import Child, Markup, element, several
+from flowrunner.report.html.pieces import (
+    STATUS_WORDS,
+    icon,
+    price,
+    raw,
+    section,
+    slug,
+    step_look,
+)
+
+_DRAWN_IN_FULL = 60
+_MAP_COLUMNS = 40
+_CELL = 22
+_SIZES = Sizes()
+_MARGIN = 6
+_LETTERS = 17
+_SMALL_LETTERS = 25
+_FITS = 460
+
+
+def graph_section(report: JSON) -> Markup | None:
+    """What happened, as a picture and as the same in words; None for a run without steps."""
+    if not report["graph"]:
+        return None
+    steps = {step["unit"]: step for step in report["steps"]}
+    fragments = {step["unit"]: slug(step["unit"], n) for n, step in enumerate(report["steps"])}
+    drawn = [
+        _Drawn(
+            entry,
+            steps.get(entry["id"]),
+            fragments.get(entry["id"], ""),
+            report["run"]["simulated"],
+        )
+        for entry in report["graph"]
+    ]
+    full = len(drawn) <= _DRAWN_IN_FULL
+    picture = _picture(drawn) if full else _map(drawn)
+    note = counted(len(drawn), "step")
+    scroll = {"class": "scroll graph", "tabindex": 0, "role": "group", "aria-label": "Graph"}
+    return section(
+        "graph", "What happened", element("div", scroll, picture), _words(drawn), note=note
+    )
+
+
+class _Drawn:
+    """One step with all that its shape shows."""
+
+    def __init__(self, entry: JSON, step: JSON, fragment: str, simulated: bool) -> None:
+        self.id: str = entry["id"]
+        self.waits_for: list[str] = entry["waits_for"]
+        self.condition: str | None = entry["condition"]
+        self.verb: str = entry["verb"] or "step"
+        self.fragment = fragment
+        self.look = "none" if step is None else step_look(step)
+        self.word = STATUS_WORDS[self.look]
+        self.figures = [] if step is None else _figures(step, simulated)
+
+    @property
+    def line(self) -> str:
+        """The second line of the shape: the word for the status, time and money."""
+        return " · ".join([self.word, *self.figures])
+
+    @property
+    def spoken(self) -> str:
+        """The whole shape in words."""
+        return f"{self.id}: {self.line}"
+
+
+def _figures(step: JSON, simulated: bool) -> list[str]:
+    figures = []
+    if step["elapsed_s"] is not None and step["started_at"]:
+        figures.append(duration(step["elapsed_s"]))
+    if step["numbers"]["calls"] and not simulated:
+        figures.append(price(step["numbers"], simulated=False))
+    return figures
+
+
+def _picture(drawn: list[_Drawn]) -> Markup:
+    layout = lay_out({step.id: step.waits_for for step in drawn}, _SIZES)
+    by_id = {step.id: step for step in drawn}
+    width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
+    lines = [_line(points, by_id[end]) for _, end, points in layout.edges]
+    shapes = [_shape(step, *layout.places[step.id]) for step in drawn]
+    attributes = {
+        "class": "picture fits" if width <= _FITS else "picture",
+        "width": width,
+        "height": height,
+        "viewBox": f"{-_MARGIN} {-_MARGIN} {width:.0f} {height:.0f}",
+        "role": "group",
+        "aria-label": "The graph of the steps; the same in words stands below it.",
+    }
+    return element("svg", attributes, element("defs", "", *_arrows()), *lines, *shapes)
+
+
+def _arrows() -> list[Markup]:
+    shape = element("path", {"d": "M0 0 8 4 0 8Z"})
+    attributes: dict[str, str | int] = {
+        "viewBox": "0 0 8 8",
+        "refX": 7,
+        "refY": 4,
+        "markerWidth": 8,
+        "markerHeight": 8,
+        "orient": "auto",
+    }
+    names = ("arrow", "arrow-faded")
+    return [element("marker", {"id": n, "class": n, **attributes}, shape) for n in names]
+
+
+def _line(points: list[tuple[float, float]], end: _Drawn) -> Markup:
+    faded = end.look in ("skipped", "cancelled", "none")
+    classes = ["edge"] + ["dashed"] * (end.condition is not None) + ["faded"] * faded
+    arrow = "arrow-faded" if faded else "arrow"
+    attributes = {
+        "class": " ".join(classes),
+        "d": _curve(points),
+        "marker-end": f"url(#{arrow})",
+    }
+    return element("path", attributes)
+
+
+def _curve(points: list[tuple[float, float]]) -> str:
+    (x, y), *rest = points
+    path = [f"M{x:.1f} {y:.1f}"]
+    for n, (to_x, to_y) in enumerate(rest):
+        # Every second stretch runs straight through a layer; the others bend between layers.
+        if n % 2:
+            path.append(f"L{to_x:.1f} {to_y:.1f}")
+        else:
+            middle = (y + to_y) / 2
+            path.append(f"C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}")
+        x, y = to_x, to_y
+    return "".join(path)
+
+
+def _shape(step: _Drawn, x: float, y: float) -> Markup:
+    left = x - _SIZES.width / 2
+    box = {"width": _SIZES.width, "height": _SIZES.height, "rx": 10, "class": "box"}
+    drawing = {"href": f"#icon-{step.look}", "x": 12, "y": 12, "width": 16, "height": 16}
+    condition = None
+    if step.condition:
+        text = _shortened(f"if {_brief(step.condition)}", _SMALL_LETTERS)
+        condition = element("text", {"x": 12, "y": 58, "class": "condition"}, text)
+    under = 46 if condition is None else 42
+    group = element(
+        "g",
+        {"transform": f"translate({left:.1f} {y:.1f})", "class": f"step-shape look-{step.look}"},
+        element("rect", box),
+        element("use", {"class": "icon", **drawing}),
+        element("text", {"x": 36, "y": 25, "class": "name"}, _shortened(step.id, _LETTERS)),
+        element(
+            "text",
+            {"x": 12, "y": under, "class": "line"},
+            _shortened(step.line, _SMALL_LETTERS + 2),
+        ),
+        condition,
+        element("title", "", step.spoken + (f" (if {step.condition})" if step.condition else "")),
+    )
+    return _linked(step, group)
+
+
+def _linked(step: _Drawn, shape: Child) -> Markup:
+    if not step.fragment:
+        return element("g", "", shape)
+    return element("a", {"href": f"#{step.fragment}", "aria-label": step.spoken}, shape)
+
+
+def _brief(condition: str) -> str:
+    return condition.replace("steps.", "").replace(".output.", ".").replace("inputs.", "")
+
+
+def _shortened(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
+
+
+def _map(drawn: list[_Drawn]) -> Markup:
+    """Many steps: one small shape each, in rows, a gap between layers."""
+    by_id = {step.id: step for step in drawn}
+    shapes: list[Markup] = []
+    y = 0.0
+    for layer in layers_of({step.id: step.waits_for for step in drawn}):
+        for n, name in enumerate(layer):
+            column, row = n % _MAP_COLUMNS, n // _MAP_COLUMNS
+            shapes.append(_small_shape(by_id[name], column * _CELL, y + row * _CELL))
+        y += (1 + (len(layer) - 1) // _MAP_COLUMNS) * _CELL + _CELL / 2
+    attributes = {
+        "class": "picture",
+        "width": _MAP_COLUMNS * _CELL,
+        "height": y,
+        "role": "group",
+        "aria-label": "A map of the steps; the same in words stands below it.",
+    }
+    return element("svg", attributes, *shapes)
+
+
+def _small_shape(step: _Drawn, x: float, y: float) -> Markup:
+    place = {"x": x, "y": y, "width": 16, "height": 16, "href": f"#icon-{step.look}"}
+    title = element("title", "", step.spoken)
+    return _linked(step, element("g", f"look-{step.look}", element("use", place), title))
+
+
+def _words(drawn: list[_Drawn]) -> Markup:
+    entries = [element("li", "", *_entry(step)) for step in drawn]
+    return element(
+        "details",
+        "words",
+        element("summary", "", "The same in words"),
+        element("ol", "", *entries),
+    )
+
+
+def _entry(step: _Drawn) -> list[Child]:
+    name = raw(step.id)
+    linked = element("a", {"href": f"#{step.fragment}"}, name) if step.fragment else name
+    waits = f", waits for {', '.join(step.waits_for)}" if step.waits_for else ""
+    condition = several(", only if ", raw(step.condition)) if step.condition else None
+    return [icon(step.look), " ", linked, f" ({step.verb}): {step.line}{waits}", condition]

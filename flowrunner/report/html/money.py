@@ -1,0 +1,107 @@
+"""What the run cost, where the money went, and what is not known about it."""
+
+from __future__ import annotations
+
+from flowrunner.events import JSON
+from flowrunner.report.figures import about_money, count, counted, money, share
+from flowrunner.report.html.markup import Child, Markup, element
+from flowrunner.report.html.pieces import price, prose, raw, section
+
+_LINES = 40
+
+
+def money_section(report: JSON) -> Markup | None:
+    """Tables by step and by model; None where nothing was sent."""
+    bill = report["money"]
+    if not (bill["by_step"] or bill["possibly_billed"]):
+        return None
+    simulated = bill["is_simulated"]
+    parts: list[Child] = [_table("Step", bill["by_step"], simulated)]
+    if bill["by_model"]:
+        parts.append(_table("Model", bill["by_model"], simulated))
+    return section("money", "Money", *parts, *_remarks(bill), note=_note(bill))
+
+
+def _note(bill: JSON) -> str:
+    if bill["is_simulated"]:
+        return f"simulated: would be about {about_money(bill['cost_usd'])}"
+    return f"{money(bill['cost_usd'])} in all"
+
+
+def _table(title: str, lines: JSON, simulated: bool) -> Markup:
+    most = max((line["cost_usd"] for line in lines), default=0) or 1
+    head = [
+        element("th", {"scope": "col", "class": classes}, word)
+        for word, classes in (
+            (title, ""), ("Answers", "number"), ("In", "number"), ("Cached", "number"),
+            ("Out", "number"), ("Cost", "number"), ("", "bar-cell"),
+        )
+    ]  # fmt: skip
+    rows = [_line(line, most, simulated) for line in lines[:_LINES]]
+    if len(lines) > _LINES:
+        words = f"and {counted(len(lines) - _LINES, 'more')}, all in report.json"
+        words = words.replace("mores", "more")
+        rows.append(element("tr", "", element("td", {"colspan": 7, "class": "soft"}, words)))
+    attributes = {
+        "class": "scroll",
+        "tabindex": 0,
+        "role": "group",
+        "aria-label": f"Money by {title.lower()}",
+    }
+    table = element(
+        "table", "", element("thead", "", element("tr", "", *head)), element("tbody", "", *rows)
+    )
+    return element("div", attributes, table)
+
+
+def _line(line: JSON, most: float, simulated: bool) -> Markup:
+    tokens = line["tokens"]
+    numbers = [line["calls"], tokens["input"], tokens["cached"], tokens["output"]]
+    cost = price(line, simulated).removeprefix("would be ")
+    return element(
+        "tr",
+        "",
+        element("th", {"scope": "row"}, line["name"]),
+        *(element("td", "number", count(number)) for number in numbers),
+        element("td", "number", cost),
+        element("td", "bar-cell", _share_bar(line["cost_usd"] / most)),
+    )
+
+
+def _share_bar(part: float) -> Markup:
+    bar = {"class": "bar bar-answered", "width": f"{part * 100:.1f}%", "height": 8, "rx": 2}
+    return element(
+        "svg", {"width": "100%", "height": 8, "aria-hidden": "true"}, element("rect", bar)
+    )
+
+
+def _remarks(bill: JSON) -> list[Child]:
+    remarks: list[Child] = []
+    cached = bill["cached_share"]
+    words = f"An estimate by the prices of {bill['prices_date']}, no bill."
+    if cached:
+        words += f" {share(cached)} of the input tokens came from the API's cache."
+    remarks.append(element("p", "soft", words))
+    if bill["unknown"]:
+        entries = [
+            element("li", "", raw(entry["unit"]), ": ", prose(entry["why"]))
+            for entry in bill["unknown"][:_LINES]
+        ]
+        title = "Not in the sum, because no price is known:"
+        remarks.append(
+            element("div", "remark", element("p", "", title), element("ul", "", *entries))
+        )
+    if bill["possibly_billed"]:
+        entries = [_lost(entry) for entry in bill["possibly_billed"][:_LINES]]
+        title = "Not in the sum, and possibly billed:"
+        remarks.append(
+            element("div", "remark", element("p", "", title), element("ul", "", *entries))
+        )
+    return remarks
+
+
+def _lost(entry: JSON) -> Markup:
+    ids = f"client request id `{entry['client_request_id']}`"
+    if entry["request_id"]:
+        ids = f"request id `{entry['request_id']}`, {ids}"
+    return element("li", "", raw(entry["unit"]), ": ", entry["sentence"], " ", prose(f"({ids})"))

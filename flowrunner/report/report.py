@@ -1,0 +1,103 @@
+"""A run as one document: everything a person may want to know, in the form of report.schema.json.
+
+Computed from the journal alone, so that the same journal gives the same bytes; how it looks is
+left to `html` and `terminal`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from flowrunner import __version__
+from flowrunner.events import JSON
+from flowrunner.journal.state import RunState
+from flowrunner.report.bounds import Bounds
+from flowrunner.report.conversation import Holder
+from flowrunner.report.figures import iso_utc
+from flowrunner.report.record import ActiveClock, Record, active_clock, frozen_json
+from flowrunner.report.spend import money, spend_of
+from flowrunner.report.steps import Telling, drawn_steps, step_entry
+from flowrunner.report.timeline import timeline
+from flowrunner.report.verdict import is_resumable, tally_of, verdict
+
+FORMAT = 1
+
+
+def build_report(
+    state: RunState, record: Record, *, bounds: Bounds | None = None, only: Iterable[str] = ()
+) -> dict[str, JSON]:
+    """The report of a run in any condition: finished, failed, held, crashed, still going.
+
+    `bounds` says how large a value may be (by default what suits the number of steps); `only`
+    names the units whose `steps` are wanted, all without any. The tallies count all steps.
+    """
+    clock = active_clock(state, record)
+    graph = drawn_steps(state, frozen_json(record, "graph"))
+    bounds = bounds or Bounds.for_steps(len(state.steps))
+    inputs = frozen_json(record, "inputs") or {}
+    telling = Telling(state, record, clock, {s["id"]: s for s in graph}, inputs, bounds)
+    units = set(only) or set(state.steps)
+    declared = {step["id"] for step in graph}
+    tally = tally_of([step for name, step in state.steps.items() if name in declared])
+    whole = spend_of(call for step in state.steps.values() for call in step.calls)
+    return {
+        "format": FORMAT,
+        "generator": f"flowrunner {__version__}",
+        "run": _run(state),
+        "verdict": verdict(state, clock, tally, whole),
+        "result": _result(state, record, bounds),
+        "graph": graph,
+        "steps": [step_entry(s, telling) for name, s in state.steps.items() if name in units],
+        "timeline": timeline(state, clock, graph),
+        "money": money(state, whole),
+        "warnings": [
+            {"code": notice.code, "message": notice.message, "unit": notice.unit}
+            for notice in state.warnings
+        ],
+        "provenance": _provenance(state, clock, inputs, bounds),
+        "commands": _commands(state),
+    }
+
+
+def _run(state: RunState) -> dict[str, JSON]:
+    return {
+        "id": state.run,
+        "workflow": state.workflow,
+        "path": state.path,
+        "provider": state.provider,
+        "base_url": state.base_url,
+        "simulated": state.simulated,
+        "processes": state.resumes + 1,
+    }
+
+
+def _result(state: RunState, record: Record, bounds: Bounds) -> JSON:
+    if state.result_seq is None:
+        return None
+    result = record.body(state.result_seq, "result")
+    if result is None:
+        return None
+    return bounds.hold(result, f"flowrunner show {shlex.quote(state.run)} --result")
+
+
+def _provenance(
+    state: RunState, clock: ActiveClock, inputs: dict[str, JSON], bounds: Bounds
+) -> dict[str, JSON]:
+    holder = Holder(bounds, f"flowrunner show {shlex.quote(state.run)}")
+    resumed = zip(clock.resumes, state.origins[1:], strict=False)
+    return {
+        "origin": state.origin,
+        "resumed": [{"at": iso_utc(at), "origin": origin} for at, origin in resumed],
+        "inputs": {name: holder.hold(value) for name, value in inputs.items()},
+    }
+
+
+def _commands(state: RunState) -> dict[str, JSON]:
+    run = shlex.quote(state.run)
+    command = state.origin.get("command") or ["flowrunner", "run", state.path]
+    return {
+        "show": f"flowrunner show {run}",
+        "resume": f"flowrunner resume {run}" if is_resumable(state) else None,
+        "run_again": command if isinstance(command, str) else shlex.join(map(str, command)),
+    }

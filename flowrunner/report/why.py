@@ -1,0 +1,91 @@
+"""Why a step ran or did not: its condition, the values that decided it, what it waited for.
+
+The condition was answered when the run happened; here it is only told, never answered again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from flowrunner.events import JSON
+from flowrunner.journal.state import StepState
+from flowrunner.report.conversation import Holder
+
+_PATH = re.compile(r"\b(?P<root>steps|inputs)((?:\.[A-Za-z_]\w*|\[\d+\]|\['[^']*'\])+)")
+_PART = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']*)'\]")
+_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+LookUp = Callable[[str, str], JSON]
+"""Finds a value by its root and name: `("steps", "triage")` or `("inputs", "ticket")`."""
+
+
+def why(
+    step: StepState, drawn: dict[str, JSON], look_up: LookUp, holder: Holder
+) -> dict[str, JSON]:
+    """The `why` of a step in the report; `drawn` is its entry in the graph."""
+    condition = drawn["condition"]
+    held = _held(step, condition)
+    return {
+        "sentence": _sentence(step, condition, held, drawn["waits_for"]),
+        "condition": condition,
+        "held": held,
+        "values": [] if held is None else _values(condition, look_up, holder),
+        "waited_for": drawn["waits_for"],
+    }
+
+
+def _held(step: StepState, condition: str | None) -> bool | None:
+    if condition is None:
+        return None
+    if step.status == "skipped":
+        return False if step.reason == "if" else None
+    return True if step.started_at is not None else None
+
+
+def _sentence(
+    step: StepState, condition: str | None, held: bool | None, waits_for: list[str]
+) -> str:
+    if step.status is None:
+        return "It never started: the run ended, or stopped, before its turn came."
+    if held is False:
+        return f"It was skipped because `{condition}` was not true."
+    if step.started_at is None:
+        return step.message or f"It did not start ({step.reason or 'no reason is recorded'})."
+    if held:
+        return f"It ran because `{condition}` was true."
+    if waits_for:
+        names = ", ".join(f"`{name}`" for name in waits_for)
+        return f"It ran as soon as {names} had ended."
+    return "It ran at once: it waits for no other step."
+
+
+def _values(condition: str | None, look_up: LookUp, holder: Holder) -> list[dict[str, JSON]]:
+    found: dict[str, JSON] = {}
+    for match in _PATH.finditer(_without_strings(condition or "")):
+        parts = [int(n) if n else a or b for a, n, b in _PART.findall(match.group(2))]
+        value, is_there = _descend(look_up(match["root"], str(parts[0])), parts[1:])
+        if is_there:
+            found[match.group()] = value
+    return [{"name": name, "value": holder.hold(value)} for name, value in found.items()]
+
+
+def _without_strings(condition: str) -> str:
+    # A literal may look like a path; keep the brackets of steps['name'], which are one.
+    return _STRING.sub(
+        lambda m: m.group() if condition[m.start() - 1 : m.start()] == "[" else "''", condition
+    )
+
+
+def _descend(value: JSON, parts: list[str | int]) -> tuple[JSON, bool]:
+    for part in parts:
+        if not _has(value, part):
+            return None, False
+        value = value[part]
+    return value, value is not None
+
+
+def _has(value: JSON, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
