@@ -1,0 +1,70 @@
+"""What a run needs from outside, as arguments: so a seed and a clock replay it in a test.
+
+How each of them is made for a real run is left to `commands`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flowrunner.journal.journal import Journal
+from flowrunner.responses.outcome import Outcome
+from flowrunner.secrets import Scrubber
+
+
+class Sender(Protocol):
+    """Sends one request: exactly one POST, and an outcome whatever becomes of it."""
+
+    async def send(
+        self, body: dict[str, Any], *, client_request_id: str, timeout_s: float, fresh: bool = False
+    ) -> Outcome: ...
+
+
+class Clock(Protocol):
+    """Time: `now` is Unix time for people, `monotonic` is for deadlines; both in seconds."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a run reaches the world through. `random` gives numbers in [0, 1)."""
+
+    sender: Sender
+    journal: Journal
+    clock: Clock
+    sleep: Callable[[float], Awaitable[None]]
+    random: Callable[[], float]
+    scrubber: Scrubber
+
+
+@dataclass(slots=True)
+class Stop:
+    """The wish that a run should end early, from a signal or a deadline, seen by all that waits.
+
+    `reason` is None while nobody wishes it, else "interrupt", "terminate" or "timeout".
+    """
+
+    reason: str | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self, reason: str) -> None:
+        """Wish the end; the first reason stays."""
+        if self.reason is None:
+            self.reason = reason
+            self.asked.set()
