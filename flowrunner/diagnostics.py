@@ -81,7 +81,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that was most likely meant, or None when nothing is near."""
     candidates = list(known)
     folded = {candidate.casefold(): candidate for candidate in candidates}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.7)
     return folded[near[0]] if near else None
 
 
@@ -297,6 +297,7 @@ RULES: dict[str, str] = {
     "budget": "A budget is an amount such as `0.50 USD`.",
     "choice": "A value is one of the words that its key knows.",
     "duration": "A duration is a number and a unit: `30s`, `5m`, `2h`, `1d`.",
+    "empty-prompt": "A prompt step asks something.",
     "id": "A name is made of small letters, digits and `_`, and is no word of the language.",
     "metadata": "`metadata` holds at most 16 pairs, keys of 64 and values of 512 characters.",
     "missing": "A key that is always needed is missing.",
@@ -311,7 +312,6 @@ RULES: dict[str, str] = {
     # What the parts of a workflow mean together.
     "conflict": "Two keys that exclude each other do not stand in one step.",
     "duplicate-id": "An id is given once in a file, without regard to case.",
-    "empty-prompt": "A prompt step asks something.",
     "json-schema": "A `schema` keeps the rules of strict mode, so that the API takes it.",
     "known-parameter": "A field that has a key of its own does not stand under `request`.",
     "never-runs": "A step that mentions a step that is switched off never runs.",

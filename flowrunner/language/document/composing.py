@@ -254,11 +254,13 @@ class Composer:
         fault = noticing.bad_key(entry, word)
         if fault is not None:
             self._note(fault)
-            return
+            if fault.code != "invisible":
+                return
+            word = noticing.as_meant(word)
         above.key = word
         if word in above.seen:
-            first = self._lines.number(above.seen[word])
-            self._note(noticing.duplicate(word, entry, first, self._lines.number(entry.start)))
+            first, second = (self._lines.number(at) for at in (above.seen[word], entry.start))
+            self._note(noticing.duplicate(word, entry, first, second))
             above.key = None
             return
         above.seen[word] = entry.start
@@ -268,13 +270,25 @@ class Composer:
         key, above.key = above.key, _NOTHING
         if key is None:
             return
-        above.value[key] = value
-        if value is None and not above.is_braces:
-            before = self.composed.outline.entry(above.key_number)
-            after = self.composed.outline.entry(number)
-            if after.start == after.end and ":" not in self._text[before.end : after.start]:
-                earlier = self._source[slice(*above.last)] if above.last else None
-                self._note(noticing.no_value(key, before, earlier))
+        if value is None and not above.is_braces and self._has_no_colon(above, number):
+            self._put_without_value(above, key)
+        else:
+            above.value[key] = value
+
+    def _has_no_colon(self, above: _Open, number: int) -> bool:
+        """Whether a value that is empty was not even begun: `{ a, b }`."""
+        key = self.composed.outline.entry(above.key_number)
+        value = self.composed.outline.entry(number)
+        return value.start == value.end and ":" not in self._text[key.end : value.start]
+
+    def _put_without_value(self, above: _Open, key: str) -> None:
+        entry = self.composed.outline.entry(above.key_number)
+        earlier = self._source[slice(*above.last)] if above.last else None
+        self._note(noticing.no_value(key, entry, earlier))
+        before, _, after = key.partition(":")
+        if after and before.isidentifier() and before not in above.value:
+            above.value[before] = typed(after)
+            self.composed.outline.name_key(above.key_number, before)
 
     def _refuse_tag(self, event: Opening | ScalarEvent, value: Any) -> bool:
         """Note a tag as a fault; True when it was more likely the first word of a text."""

@@ -254,6 +254,8 @@ def _without_echoes(faults: list[Fault], text: str, error: yaml.YAMLError) -> li
 def _stop(error: yaml.YAMLError, composer: Composer) -> Stop:
     at = getattr(error, "problem_mark", None)
     began = getattr(error, "context_mark", None)
+    if began is not None and getattr(error, "context", None) == "while scanning a simple key":
+        at = began  # the line after it is where the parser noticed
     return Stop(
         at.index if at is not None else 0,
         began.index if began is not None else None,

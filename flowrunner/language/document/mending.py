@@ -85,8 +85,17 @@ def explain(text: str, stop: Stop) -> tuple[Fault, Patch | None]:
     start = lines.start_of_line(at)
     line = lines.line(at)
     entry = _entry(line, start)
-    known = _white_space(text, line, start) or _value_mistake(entry, stop)
+    known = _white_space(text, line, start)
+    if known is None and not _is_never_closed(text, stop.began):
+        known = _value_mistake(entry, stop)
     return known or (_unread(text, lines, stop, line, start), None)
+
+
+def _is_never_closed(text: str, began: int | None) -> bool:
+    """Whether the parser was inside a bracket that has no counterpart."""
+    if began is None or text[began : began + 1] not in ("[", "{"):
+        return False
+    return text[began : began + 2] not in ("{{", "{%") and _closing(text[began:]) is None
 
 
 def _entry(line: str, start: int) -> _Entry:
@@ -285,8 +294,8 @@ def _odd_line(lines: Lines, stop: Stop, line: str, start: int) -> Fault:
         return Fault("syntax", f"{shown(content)} is not a key with a value", *span, fix)
     if len(content) > _LONGEST_KEY:
         return Fault("syntax", "a key may have 1,000 characters at most", *span, "shorten it")
-    spaces = f"{indent} space{'' if indent == 1 else 's'}"
-    message = f"this line does not fit the lines above it: it is indented by {spaces}"
+    spaces = f"indented by {indent} space{'' if indent == 1 else 's'}" if indent else "not indented"
+    message = f"this line does not fit the lines above it: it is {spaces}"
     return Fault("syntax", message, *span, "start the keys of one mapping in one column")
 
 

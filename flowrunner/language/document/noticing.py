@@ -156,6 +156,11 @@ def twin_letters(word: str, start: int) -> Fault | None:
     return None
 
 
+def as_meant(word: str) -> str:
+    """The key that somebody sees who reads a key with hidden or look-alike characters."""
+    return latin_twin("".join(c for c in word if not _is_hidden(c)))
+
+
 def latin_twin(word: str) -> str:
     """The word with look-alike letters of other alphabets made Latin."""
     return word.translate(_LATIN_TWINS)

@@ -68,7 +68,9 @@ def _wrong_type(violation: Violation, document: Document) -> Finding:
     if "array" in wanted and text is not None and isinstance(key, str):
         return _unfit(violation, help=f"write `{key}: [{text}]`" if len(text) < 60 else None)
     if "a text" in _expected(violation) and isinstance(value, dict | list):
-        return _unfit(violation, help="for a text of several lines, write `|` behind the colon")
+        only = spelled(value[0]) if isinstance(value, list) and len(value) == 1 else None
+        fix = f"write `{key}: {only}`" if only else "for several lines, write `|` behind the colon"
+        return _unfit(violation, help=fix)
     return _unfit(violation)
 
 
@@ -96,7 +98,14 @@ def _too_much(violation: Violation) -> Finding:
 
 def _empty(violation: Violation) -> Finding:
     message = f"{name_of(violation.route)} is empty; it must be {_expected(violation)}"
-    return _finding("empty", violation, message, "fill it, or take the key out")
+    return _finding("empty", violation, message, "write something into it")
+
+
+def _empty_prompt(violation: Violation) -> Finding:
+    if not violation.keyword.startswith("min"):
+        return _unfit(violation)
+    message = f"{name_of(violation.route)} is empty"
+    return _finding("empty-prompt", violation, message, "write what the model is asked")
 
 
 def _version(violation: Violation) -> Finding:
@@ -135,6 +144,7 @@ _OF_RULES: Mapping[str, Callable[[Violation], Finding]] = {
     "duration": _duration,
     "budget": _budget,
     "metadata": _metadata,
+    "empty-prompt": _empty_prompt,
 }
 _OF_VALUES: Mapping[str, Callable[[Violation], Finding]] = {
     "enum": _choice,
