@@ -15,6 +15,7 @@ from flowrunner.diagnostics import Finding
 from flowrunner.language.document import parse
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import MISSING
+from flowrunner.language.templates import TemplateFault
 from flowrunner.language.workflow import (
     DEFAULT_RETRY_ON,
     SetValues,
@@ -393,6 +394,23 @@ def test_reading_sources_adds_the_include_that_fills_them() -> None:
         ["file_search_call.results"],
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    "step", ["prompt: '{{ inputs.ticket }}'", "input: [{ user: '{{ inputs.ticket }}' }]"]
+)
+def test_a_message_that_comes_out_empty_is_not_sent(step: str) -> None:
+    verb = only_step(step).verb
+    assert isinstance(verb, Prompt)
+    with pytest.raises(TemplateFault) as raised:
+        verb.body({"inputs": {"ticket": " \n"}})
+    assert raised.value.code == "empty-prompt"
+
+
+def test_the_condition_is_kept_as_it_was_written() -> None:
+    assert only_step("if: inputs.a\nprompt: x").condition_text == "inputs.a"
+    assert only_step("if: false\nprompt: x").condition_text == "false"
+    assert only_step("prompt: x").condition_text is None
 
 
 # Answers.

@@ -27,7 +27,7 @@ def path_fault(folder: Path, written: str) -> str | None:
     `written` is relative to the workflow's folder. Links are not followed here: who opens the file
     looks at them.
     """
-    if not written.strip() or written.strip().endswith(("/", "\\")):
+    if not names_file(written):
         return f"`save_to` must name a file, found `{written.strip()}`"
     if is_absolute(written):
         return f"`save_to` must be a path relative to the workflow file, found `{written}`"
@@ -36,6 +36,11 @@ def path_fault(folder: Path, written: str) -> str | None:
     if root not in target.parents:
         return f"`{written}` lies outside the project, where a step may not write"
     return None
+
+
+def names_file(written: str) -> bool:
+    """Whether a path ends in a name, not in a folder's sign."""
+    return bool(written.strip()) and not written.strip().endswith(("/", "\\"))
 
 
 def is_absolute(written: str) -> bool:

@@ -20,6 +20,7 @@ from flowrunner.language.shapes import (
     from_wire,
     wire_schema,
 )
+from flowrunner.language.templates import TemplateFault
 
 _FIRST = ("model", "instructions", "input", "text", "tools")
 _LONGEST_NAME = 64
@@ -63,10 +64,11 @@ class Prompt:
         """The body of the request in this scope; no field is there that nobody asked for.
 
         `below` are parameters of lower rank than the file (the project's), `above` of higher rank
-        (environment, command line). Raises TemplateFault.
+        (environment, command line). Raises TemplateFault, also for a message that came out empty.
         """
         form = merge(merge(below or {}, self.parameters), above or {})
         body = _without_nulls(fill(form, scope))
+        _refuse_emptiness(body.get("input"))
         if self.include_also:
             body["include"] = list(dict.fromkeys([*body.get("include", []), *self.include_also]))
         body = merge(body, fill(self.request, scope))
@@ -98,6 +100,20 @@ def answer_format(
         return None
     name = step[:_LONGEST_NAME]
     return {"type": "json_schema", "name": name, "strict": True, "schema": dict(asked)}
+
+
+def _refuse_emptiness(asked: JSON) -> None:
+    """A message without a word is a template that went wrong; it is not paid for."""
+    for entry in asked if isinstance(asked, list) else [{"content": asked}]:
+        said = entry.get("content") if isinstance(entry, Mapping) else None
+        if isinstance(said, str) and not said.strip():
+            raise TemplateFault(
+                "empty-prompt",
+                "the message to the model came out empty",
+                "look at the values that its template reads",
+                0,
+                1,
+            )
 
 
 def _without_nulls(body: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 
 from flowrunner.diagnostics import Finding
-from flowrunner.language.checks.asking import check_asking
 from flowrunner.language.checks.conflicts import (
     check_conflicts,
     check_request,
@@ -31,7 +30,6 @@ _CHECKS = (
     check_mentions,
     check_reach,
     check_templates,
-    check_asking,
     check_tools,
     check_includes,
     check_files,

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from flowrunner.diagnostics import Finding
 from flowrunner.language.checks.scope import output_shape
 from flowrunner.language.forms import Leaf
-from flowrunner.language.paths import is_absolute, path_fault
+from flowrunner.language.paths import is_absolute, names_file, path_fault
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import SetValues, Step, Workflow
 
@@ -25,7 +25,8 @@ def check_files(workflow: Workflow) -> Iterator[Finding]:
         fault = _place_fault(workflow, leaf)
         if fault:
             fix = "write a path below the workflow's folder, such as `out/result.md`"
-            yield Finding("path-outside", fault, leaf.route, fix)
+            code = "path-outside" if names_file(leaf.source) else "save-to"
+            yield Finding(code, fault, leaf.route, fix)
         elif leaf.is_constant:
             path = os.path.normpath(leaf.source.strip()).casefold()
             earlier = writers.setdefault(path, leaf)

@@ -100,7 +100,7 @@ def _check_keys(written: JSON, route: Route) -> Iterator[Finding]:
             "unknown-include",
             f"`{key}` is not an `include` key that flowrunner knows{meant}",
             (*route, position),
-            f"known keys are {alternatives(include_keys(), 'and')}",
+            None if near else f"known keys are {alternatives(include_keys(), 'and')}",
             severity="warning",
         )
 

@@ -9,6 +9,7 @@ from flowrunner.language.forms import Leaf
 from flowrunner.language.shapes import alternatives
 from flowrunner.language.workflow import Step, Workflow
 
+
 def check_ids(workflow: Workflow) -> Iterator[Finding]:
     """Every id once, without regard to case."""
     seen: dict[str, Step] = {}
@@ -49,8 +50,10 @@ def _bad_need(workflow: Workflow, step: Step, needed: str, position: int) -> Fin
     above = [other.id for other in workflow.steps[: workflow.steps.index(step)] if other.id]
     near = did_you_mean(needed, above)
     meant = f": did you mean `{near}`?" if near else ""
-    fix = f"steps above are {alternatives(above, 'and')}" if above else "no step stands above it"
-    return Finding("unknown-step", f"there is no step `{needed}`{meant}", route, fix)
+    fix = f"`needs` may name {alternatives(above)} here" if above else "no step stands above it"
+    return Finding(
+        "unknown-step", f"there is no step `{needed}`{meant}", route, None if near else fix
+    )
 
 
 def check_mentions(workflow: Workflow) -> Iterator[Finding]:
@@ -63,7 +66,8 @@ def check_mentions(workflow: Workflow) -> Iterator[Finding]:
             for start, length, name in _mentioned_steps(leaf):
                 if leaf.route[0] == "defaults":
                     message = f"`defaults` stand above all steps, so they cannot mention `{name}`"
-                    yield Finding("order", message, leaf.route, start=start, length=length)
+                    fix = "write it in the steps that go on from it"
+                    yield Finding("order", message, leaf.route, fix, start=start, length=length)
                 elif places.get(name, -1) >= place:
                     message, fix = _too_low(workflow, step, workflow.steps[places[name]])
                     yield Finding("order", message, leaf.route, fix, start=start, length=length)
@@ -109,9 +113,10 @@ def check_reach(workflow: Workflow) -> Iterator[Finding]:
 def may_be_empty(workflow: Workflow) -> frozenset[str]:
     """The steps that may be skipped, or fail while the run goes on."""
     empty: set[str] = set()
+    risky = {step.id for step in workflow.steps if step.on_error == "continue"}
     for step in workflow.steps:
         conditional = step.condition not in {None, True}
-        if conditional or step.on_error == "continue" or empty & {*step.unguarded}:
+        if conditional or step.id in risky or empty & step.unguarded or risky & {*step.needs}:
             empty.add(step.id)
     return frozenset(empty)
 

@@ -40,11 +40,11 @@ def _without_output(workflow: Workflow) -> frozenset[str]:
 
 
 def _check_leaf(leaf: Leaf, roots: dict[str, Shape], unknown: frozenset[str]) -> Iterator[Finding]:
-    undeclared = set()
+    undeclared: set[str] = set()
     for mention in leaf.parsed.mentions:
         path = mention.path
         if path[0] == "steps" and path[2:3] == ("output",) and path[1] in unknown:
-            undeclared.add(path[1])
+            undeclared.add(str(path[1]))
             yield Finding(
                 "undefined",
                 f"`{path[1]}` has no `output`, because it does not declare one",
@@ -57,7 +57,7 @@ def _check_leaf(leaf: Leaf, roots: dict[str, Shape], unknown: frozenset[str]) ->
         yield finding_of(fault, leaf.route)
 
 
-def _without(roots: dict[str, Shape], undeclared: set[str | int]) -> dict[str, Shape]:
+def _without(roots: dict[str, Shape], undeclared: set[str]) -> dict[str, Shape]:
     """The roots with nothing known of steps that were already spoken of."""
     if not undeclared:
         return roots

@@ -82,15 +82,15 @@ def _check_tool(
     if kind not in known:
         near = did_you_mean(kind, [*hosted_tools(), *declared])
         meant = f": did you mean `{near}`?" if near else ""
-        fix = f"tools that the API runs itself are {alternatives(sorted(hosted_tools()), 'and')}"
-        yield _fault(f"there is no tool `{kind}`{meant}", route, fix)
+        fix = f"tools that the API runs itself are {_hosted('and')}"
+        yield _fault(f"there is no tool `{kind}`{meant}", route, None if near else fix)
         return
     if _needs_executor(kind, settings):
         yield _fault(
             f"calls of the tool `{kind}` are answered on your side, and this version of flowrunner "
             "cannot do that yet",
             route,
-            f"use a tool that the API runs itself: {alternatives(sorted(hosted_tools()))}",
+            f"use a tool that the API runs itself: {_hosted('or')}",
         )
         return
     missing = [name for name in known[kind]["required"] if settings.get(name) is None]
@@ -106,6 +106,11 @@ def _check_tool(
         yield from _check_mcp(settings, route)
 
 
+def _hosted(last: str) -> str:
+    # Dated names are second names of tools that are listed already.
+    return alternatives(sorted(name for name in hosted_tools() if "_20" not in name), last)
+
+
 def _needs_executor(kind: str, settings: Mapping[str, Any]) -> bool:
     if kind == "shell":
         return mapping(settings.get("environment")).get("type") not in _CONTAINERS
@@ -115,6 +120,7 @@ def _needs_executor(kind: str, settings: Mapping[str, Any]) -> bool:
 
 
 def _check_mcp(settings: Mapping[str, Any], route: Route) -> Iterator[Finding]:
+    inside = route if "type" in settings else (*route, "mcp")
     servers = [key for key in _SERVERS if settings.get(key) is not None]
     label = settings["server_label"]
     if len(servers) != 1:
@@ -131,7 +137,8 @@ def _check_mcp(settings: Mapping[str, Any], route: Route) -> Iterator[Finding]:
         near = did_you_mean(approval, _APPROVALS)
         meant = f": did you mean `{near}`?" if near else ""
         yield _fault(
-            f"`require_approval` must be `always` or `never`, found {found(approval)}{meant}", route
+            f"`require_approval` must be `always` or `never`, found {found(approval)}{meant}",
+            (*inside, "require_approval"),
         )
         return
     yield _fault(

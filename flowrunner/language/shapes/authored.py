@@ -38,6 +38,8 @@ _REFUSED = (
     "contains",
     "uniqueItems",
 )
+# Keys beside which a missing `type` is no mistake, or none of its own.
+_SPEAKING = {"anyOf", "enum", "const", "oneOf", "allOf", "not", "if"}
 _INSTEAD = {"oneOf": "write `anyOf`", "default": "say in `description` what to use"}
 
 
@@ -161,7 +163,7 @@ class _Checker:
 def _type_faults(part: Mapping[str, Any], route: Route) -> Iterator[Fault]:
     written = part.get("type")
     if written is None:
-        if not {"anyOf", "enum", "const"} & part.keys():
+        if not _SPEAKING & part.keys():
             yield route, f"a schema must have a `type`: {alternatives(_TYPES)}"
         return
     for kind in written if isinstance(written, list) else [written]:

@@ -8,6 +8,7 @@ from flowrunner.events import JSON
 from flowrunner.language.shapes.shape import Shape
 
 _LONGEST = 40
+_MOST_WORDS = 12
 
 _EXPECTED = {
     "text": "text",
@@ -31,10 +32,13 @@ def quoted(text: str) -> str:
 
 
 def alternatives(words: Iterable[str], last: str = "or") -> str:
-    """`a`, `b` or `c`: at most eight of them, then how many more there are."""
+    """`a`, `b` or `c`: at most twelve of them, then how many more there are."""
     listed = [f"`{word}`" for word in words]
-    if len(listed) > 8:
-        return f"{', '.join(listed[:7])} {last} one of {len(listed) - 7} more"
+    if len(listed) > _MOST_WORDS:
+        more = f"{len(listed) - _MOST_WORDS} more"
+        return (
+            f"{', '.join(listed[:_MOST_WORDS])} {last} {f'one of {more}' if last == 'or' else more}"
+        )
     if len(listed) < 2:
         return "".join(listed)
     return f"{', '.join(listed[:-1])} {last} {listed[-1]}"
