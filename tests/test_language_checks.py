@@ -196,8 +196,8 @@ def test_the_missing_output_names_its_fix_once() -> None:
     )
     assert [(each.message, each.help) for each in diagnostics] == [
         (
-            "`plain` has no `output`, because it does not declare one",
-            "add `output:` to `plain`, or use `steps.plain.text`",
+            "the step `plain` has no `output`",
+            "declare `output:` in the step `plain`, or use `steps.plain.text`",
         )
     ]
 

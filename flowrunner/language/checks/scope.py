@@ -72,8 +72,8 @@ def output_shape(prompt: Prompt) -> Shape:
     return ANY if prompt.schema is None else shape_of_schema(prompt.schema)
 
 
-def scope_of(workflow: Workflow, names: Collection[str] = ()) -> dict[str, Shape]:
-    """The roots of a template's names. `names` are further variables of which nothing is known."""
+def scope_of(workflow: Workflow) -> dict[str, Shape]:
+    """The roots of a template's names, the same for every step: the order is checked apart."""
     inputs = tuple((each.name, each.shape) for each in workflow.inputs)
     steps = tuple((step.id, step_shape(step)) for step in workflow.steps if step.id)
     hidden = tuple((name, ANY) for name in sorted(workflow.hidden))
@@ -81,7 +81,6 @@ def scope_of(workflow: Workflow, names: Collection[str] = ()) -> dict[str, Shape
         "inputs": Shape("object", fields=inputs),
         "steps": Shape("object", fields=(*steps, *hidden)),
         "run": _RUN,
-        **dict.fromkeys(sorted(names), ANY),
     }
 
 
