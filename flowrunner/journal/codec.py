@@ -88,31 +88,28 @@ class Layout:
         apart = {"at", "address", *self.bodies}
         self._header = [(name, _codec(hints[name])) for name in fields if name not in apart]
         self._readers = dict(self._header)
-        self._empty = {
-            name: None
-            for name, field in fields.items()
-            if name in self._readers and _optional(hints[name]) and not _has_default(field)
-        }
+        self._omitted = {name for name in self._readers if _means_none(fields[name], hints[name])}
 
     def encode(self, event: Event) -> Record:
-        """The record of an event of this class; fields that are None are left out."""
+        """The record of an event of this class; fields whose absence means None are left out."""
         header = {}
         for name, codec in self._header:
             value = getattr(event, name)
-            if value is not None:
-                header[name] = value if codec is None else codec[0](value)
+            if value is not None or name not in self._omitted:
+                header[name] = value if codec is None else _apply(codec, 0, value)
         address: Address | None = event.address if self._addressed else None  # type: ignore[attr-defined]
         bodies = tuple(to_json(getattr(event, name)).encode() for name in self.bodies)
-        return Record(event.at, self.kind, *_columns(address), to_json(header), bodies)
+        return Record(float(event.at), self.kind, *_columns(address), to_json(header), bodies)
 
     def decode(self, record: Record, bodies: Mapping[str, JSON]) -> Event:
         """The event of a record of this class."""
-        fields: dict[str, Any] = {"at": record.at, **self._empty}
+        fields: dict[str, Any] = dict.fromkeys(self._omitted)
+        fields["at"] = record.at
         for name, value in json.loads(record.header).items():
             if name not in self._readers:
                 raise _newer(f"the field `{name}` in a record of the kind `{record.kind}`")
             codec = self._readers[name]
-            fields[name] = value if codec is None else codec[1](value)
+            fields[name] = value if codec is None else _apply(codec, 1, value)
         for name in self.bodies:
             fields[name] = bodies.get(name, "" if name in self._texts else None)
         if self._addressed:
@@ -150,13 +147,12 @@ def _newer(what: str) -> JournalUnusable:
     )
 
 
-def _has_default(field: dataclasses.Field[Any]) -> bool:
+def _means_none(field: dataclasses.Field[Any], hint: Any) -> bool:
+    """Whether a field may be None and has no other default, so that absent can mean None."""
     missing = dataclasses.MISSING
-    return field.default is not missing or field.default_factory is not missing
-
-
-def _optional(hint: Any) -> bool:
-    return hint is Any or type(None) in typing.get_args(hint)
+    may_be_none = hint is Any or type(None) in typing.get_args(hint)
+    no_default = field.default in (None, missing) and field.default_factory is missing
+    return may_be_none and no_default
 
 
 def _codec(hint: Any) -> Codec:

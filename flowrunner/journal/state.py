@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, ApiError, RunStatus, StepStatus, Usage
@@ -63,6 +63,10 @@ class CallState:
         return Address.parse(self.unit, self.attempt, self.turn, self.post)
 
 
+# How to read rows of calls, and those not read yet: no object for each of 100,000 calls.
+_Unread: TypeAlias = tuple[Callable[[Any], CallState], list[object]] | None
+
+
 @dataclass(slots=True)
 class StepState:
     """A step, item or round: where it stands and the calls that it made, in the order of address.
@@ -81,16 +85,23 @@ class StepState:
     ended_at: float | None = None
     seq: int | None = None
     result_seq: int | None = None
-    _calls: list[CallState] = field(default_factory=list, repr=False)
-    _unread: list[Callable[[], CallState]] = field(default_factory=list, repr=False, compare=False)
+    _calls: list[CallState] | None = field(default=None, repr=False, compare=False)
+    _unread: _Unread = field(default=None, repr=False, compare=False)
 
     @property
     def calls(self) -> list[CallState]:
         """Every POST of this unit. Read from their rows when first asked for."""
-        if self._unread:
-            unread, self._unread = self._unread, []
-            self._calls.extend(read() for read in unread)
+        if self._calls is None:
+            read, found = self._unread or (None, [])
+            self._calls = [read(row) for row in found] if read else []
+            self._unread = None
         return self._calls
+
+    def read_later(self, read: Callable[[Any], CallState], row: object) -> None:
+        """Add a call that is read from its row only when `calls` is asked for."""
+        if self._unread is None:
+            self._unread = (read, [])
+        self._unread[1].append(row)
 
     @property
     def usage(self) -> Usage:
