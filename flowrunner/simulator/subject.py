@@ -45,7 +45,8 @@ class Subject:
         line = " ".join(self.text[: 4 * _LONGEST_QUOTE].split())
         if len(line) <= _LONGEST_QUOTE:
             return line
-        return line[:_LONGEST_QUOTE].rpartition(" ")[0] or line[:_LONGEST_QUOTE] + "…"
+        start = line[:_LONGEST_QUOTE]
+        return (start.rpartition(" ")[0] or start) + "…"
 
     @cached_property
     def _stems(self) -> Counter[str]:

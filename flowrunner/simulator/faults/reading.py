@@ -27,8 +27,7 @@ from flowrunner.simulator.faults.effects import Effect, Match, Rule
 Reader: TypeAlias = Callable[[Any], dict[str, Any]]
 """From what was written under a key to the fields of a Match or Effect; raises _Wrong."""
 
-_HELP = "`flowrunner explain simulator` shows a plan; a rule looks like "
-_HELP += "`- match: { call: 3 }` with `do: { status: 429, retry_after: 1 }` under it"
+_HELP = "write a rule as `- match: { call: 3 }` and below it `do: { status: 429, retry_after: 1 }`"
 _OURS = frozenset({"content-length", "transfer-encoding", "connection"})
 _HTML = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 
