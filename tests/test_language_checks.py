@@ -366,6 +366,24 @@ def test_two_tools_of_one_name_are_refused() -> None:
     assert codes(f"steps: [{{ id: a, prompt: x, tools: [{two}, {two}] }}]\n") == ["tool"]
 
 
+def test_secrets_by_name_are_not_placed_yet() -> None:
+    said = told(
+        f"""\
+        steps:
+          - id: a
+            prompt: x
+            tools:
+              - type: mcp
+                server_label: s
+                {URL}
+                require_approval: never
+                authorization: {{ env: TOKEN }}
+                headers: {{ X-Key: {{ env: KEY }}, X-Plain: y }}
+        """
+    )
+    assert [(each.code, each.line) for each in said] == [("not-yet", 11), ("not-yet", 12)]
+
+
 # Conflicts, request, files, empties.
 
 

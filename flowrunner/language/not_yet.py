@@ -135,7 +135,7 @@ def _strip(
         if where not in line.where or line.key not in value or line.key in gone:
             continue
         if line.when is None or line.when(value[line.key]):
-            refusals.append(_refusal(line, (*route, line.key)))
+            refusals.append(refusal(line.called, (*route, line.key)))
             gone |= {line.key, *line.with_it}
     return {key: below for key, below in value.items() if key not in gone}
 
@@ -145,16 +145,16 @@ def _strip_inputs(inputs: Mapping[str, Any], refusals: list[Finding]) -> dict[st
     for name, declared in inputs.items():
         for line in TABLE:
             if "input" in line.where and line.when is not None and line.when(declared):
-                refusals.append(_refusal(line, ("inputs", name)))
+                refusals.append(refusal(line.called, ("inputs", name)))
                 kept[name] = None
     return kept
 
 
-def _refusal(line: NotYet, route: Route) -> Finding:
+def refusal(called: str, route: Route) -> Finding:
+    """The finding for something that no line of the table can describe."""
     return Finding(
         "not-yet",
-        f"{line.called} is part of the language, but this version of flowrunner does not run it "
-        "yet",
+        f"{called} is part of the language, but this version of flowrunner does not run it yet",
         route,
         aim="key",
     )

@@ -12,6 +12,7 @@ from typing import Any
 from flowrunner.catalog import hosted_tools, table
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.events import JSON
+from flowrunner.language.not_yet import refusal
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import alternatives, found, quoted
 from flowrunner.language.workflow import Workflow
@@ -130,6 +131,7 @@ def _check_mcp(settings: Mapping[str, Any], route: Route) -> Iterator[Finding]:
             f"found {given}",
             route,
         )
+    yield from _check_secrets(settings, inside)
     approval = settings.get("require_approval")
     if approval == "never":
         return
@@ -147,6 +149,17 @@ def _check_mcp(settings: Mapping[str, Any], route: Route) -> Iterator[Finding]:
         route,
         "write `require_approval: never`, and list in `allowed_tools` what may be called",
     )
+
+
+def _check_secrets(settings: Mapping[str, Any], route: Route) -> Iterator[Finding]:
+    """Places of a server where a secret may stand by the name of its environment variable."""
+    named: list[tuple[Route, JSON]] = [
+        ((key,), settings.get(key)) for key in ("authorization", "server_url")
+    ]
+    named += [(("headers", key), value) for key, value in mapping(settings.get("headers")).items()]
+    for place, value in named:
+        if "env" in mapping(value):
+            yield refusal("`{ env: NAME }`", (*route, *place))
 
 
 def _fault(message: str, route: Route, help: str | None = None) -> Finding:  # noqa: A002
