@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import yaml
 from yaml.events import (
     AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
     DocumentStartEvent,
     Event,
     MappingEndEvent,
@@ -362,15 +364,17 @@ def has_too_many_values(text: str) -> bool:
     """Whether a text has more values than a file may have, counted before any of them is built."""
     if len(text) < MAX_VALUES:
         return False
-    count = 0
+    count = depth = 0
     try:
         for event in _events(text):
             count += isinstance(event, NodeEvent)
-            if count > MAX_VALUES:
-                return True
+            depth += isinstance(event, CollectionStartEvent)
+            depth -= isinstance(event, CollectionEndEvent)
+            if count > MAX_VALUES or depth > MAX_DEPTH:
+                break  # what is too deep is for the composer to say; it takes the parser for ever
     except yaml.YAMLError:
         pass  # said by the composer, which comes to the same place
-    return False
+    return count > MAX_VALUES
 
 
 def _events(text: str) -> Iterator[Event]:

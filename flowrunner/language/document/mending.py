@@ -85,17 +85,22 @@ def explain(text: str, stop: Stop) -> tuple[Fault, Patch | None]:
     start = lines.start_of_line(at)
     line = lines.line(at)
     entry = _entry(line, start)
-    known = _white_space(text, line, start)
-    if known is None and not _is_never_closed(text, stop.began):
+    known = _white_space(text, line, start) or _white_space_above(text, lines, stop)
+    in_brackets = stop.began is not None and text[stop.began : stop.began + 1] in ("[", "{")
+    if known is None and _may_be_value(text, entry, stop, in_brackets):
         known = _value_mistake(entry, stop)
     return known or (_unread(text, lines, stop, line, start), None)
 
 
-def _is_never_closed(text: str, began: int | None) -> bool:
-    """Whether the parser was inside a bracket that has no counterpart."""
-    if began is None or text[began : began + 1] not in ("[", "{"):
-        return False
-    return text[began : began + 2] not in ("{{", "{%") and _closing(text[began:]) is None
+def _may_be_value(text: str, entry: _Entry, stop: Stop, in_brackets: bool) -> bool:
+    """Whether the line that the parser stopped in says something of one value."""
+    if not in_brackets:
+        return not entry.is_whole_line or entry.value.startswith(":")
+    assert stop.began is not None
+    # In a bracket that has no counterpart every line looks wrong.
+    return text[stop.began : stop.began + 2] in ("{{", "{%") or (
+        _closing(text[stop.began :]) is not None
+    )
 
 
 def _entry(line: str, start: int) -> _Entry:
@@ -106,7 +111,8 @@ def _entry(line: str, start: int) -> _Entry:
     comment = _COMMENT.search(value, closed.end() if closed else 0)
     if comment is not None:
         value = value[: comment.start()]
-    return _Entry(match["key"], value.rstrip(), start + match.end(), match.end() == 0)
+    is_whole = match["key"] is None and not match["dashes"]
+    return _Entry(match["key"], value.rstrip(), start + match.end(), is_whole)
 
 
 def _white_space(text: str, line: str, start: int) -> tuple[Fault, Patch] | None:
@@ -121,6 +127,14 @@ def _white_space(text: str, line: str, start: int) -> tuple[Fault, Patch] | None
             fault = odd_space(match[1], at, where)
             return fault, Patch(at, at + 1, mends_value=False)
     return None
+
+
+def _white_space_above(text: str, lines: Lines, stop: Stop) -> tuple[Fault, Patch] | None:
+    """The same in the line of a text that took in the line where the parser stopped."""
+    if stop.last_scalar is None or not _spans_lines(lines, stop.last_scalar):
+        return None
+    at = stop.last_scalar[0]
+    return _white_space(text, lines.line(at), lines.start_of_line(at))
 
 
 def _tab(text: str, at: int) -> tuple[Fault, Patch]:
@@ -149,7 +163,7 @@ def _scalar_mistake(entry: _Entry) -> Fault | None:
     if value[0] in _CLOSERS:
         return _after_quote(entry)
     is_sign = value[0] in _TAKEN_FOR and (value[0] not in "-?" or value[1:2] in ("", " "))
-    if is_sign and not (value[0] == "%" and entry.is_whole_line):
+    if is_sign:
         return _special_start(entry)
     if value[0] == ":":
         message = "there is no key in front of this colon"
