@@ -92,7 +92,7 @@ def _head(step: StepState, drawn: dict[str, JSON], telling: Telling) -> dict[str
         "place": f"{telling.state.path}:{line}" if line else None,
         "describe": drawn["describe"],
         "status": step.status,
-        "reused": is_reused(step),
+        "reused": is_reused(step.status, step.reason),
         "reason": step.reason,
         "message": step.message,
         "help": step.help,

@@ -72,13 +72,13 @@ def tally_of(steps: Iterable[StepState]) -> dict[str, int]:
         "total": len(listed),
         **{status: counts[status] for status in _STATUSES},
         "not_started": counts[None],
-        "reused": sum(is_reused(step) for step in listed),
+        "reused": sum(is_reused(step.status, step.reason) for step in listed),
     }
 
 
-def is_reused(step: StepState) -> bool:
-    """Whether the result of a step was taken from an earlier run."""
-    return step.status == "succeeded" and step.reason == "reused"
+def is_reused(status: str | None, reason: str | None) -> bool:
+    """Whether a step took its result from an earlier run."""
+    return status == "succeeded" and reason == "reused"
 
 
 def is_resumable(state: RunState) -> bool:
@@ -128,7 +128,6 @@ def _help(state: RunState) -> str | None:
         return state.help
     if not is_resumable(state):
         return None
-    resume = f"`flowrunner resume {state.run}`"
     if state.status == "running":
-        return f"If nothing is running any more, go on with {resume}: finished steps are kept."
-    return f"Go on with {resume}: finished steps are kept and not paid again."
+        return "If nothing is running any more, it can go on: finished steps are kept."
+    return "It can go on from here: finished steps are kept and not paid again."

@@ -21,12 +21,13 @@ from flowrunner.report.html.pieces import (
 )
 
 _DRAWN_IN_FULL = 60
-_MAP_COLUMNS = 40
-_CELL = 22
+_MAP = (40, 22, 16)
+_DENSE_MAP = (56, 15, 11)
+_DENSE = 400
 _SIZES = Sizes()
 _MARGIN = 6
 _LETTERS = 17
-_SMALL_LETTERS = 25
+_SMALL_LETTERS = 24
 _FITS = 460
 
 
@@ -64,7 +65,7 @@ class _Drawn:
         self.verb: str = entry["verb"] or "step"
         self.fragment = fragment
         self.look = "none" if step is None else step_look(step)
-        self.word = STATUS_WORDS[self.look]
+        self.word = "unknown" if self.look == "unknown" else STATUS_WORDS[self.look]
         self.figures = [] if step is None else _figures(step, simulated)
 
     @property
@@ -82,7 +83,7 @@ def _figures(step: JSON, simulated: bool) -> list[str]:
     figures = []
     if step["elapsed_s"] is not None and step["started_at"]:
         figures.append(duration(step["elapsed_s"]))
-    if step["numbers"]["calls"] and not simulated:
+    if step["numbers"]["cost_usd"] and not simulated:
         figures.append(price(step["numbers"], simulated=False))
     return figures
 
@@ -147,22 +148,22 @@ def _curve(points: list[tuple[float, float]]) -> str:
 def _shape(step: _Drawn, x: float, y: float) -> Markup:
     left = x - _SIZES.width / 2
     box = {"width": _SIZES.width, "height": _SIZES.height, "rx": 10, "class": "box"}
-    drawing = {"href": f"#icon-{step.look}", "x": 12, "y": 12, "width": 16, "height": 16}
     condition = None
     if step.condition:
         text = _shortened(f"if {_brief(step.condition)}", _SMALL_LETTERS)
         condition = element("text", {"x": 12, "y": 58, "class": "condition"}, text)
-    under = 46 if condition is None else 42
+    name, line = (30, 50) if condition is None else (24, 42)
+    drawing = {"href": f"#icon-{step.look}", "x": 12, "y": name - 13, "width": 16, "height": 16}
     group = element(
         "g",
         {"transform": f"translate({left:.1f} {y:.1f})", "class": f"step-shape look-{step.look}"},
         element("rect", box),
         element("use", {"class": "icon", **drawing}),
-        element("text", {"x": 36, "y": 25, "class": "name"}, _shortened(step.id, _LETTERS)),
+        element("text", {"x": 36, "y": name, "class": "name"}, _shortened(step.id, _LETTERS)),
         element(
             "text",
-            {"x": 12, "y": under, "class": "line"},
-            _shortened(step.line, _SMALL_LETTERS + 2),
+            {"x": 12, "y": line, "class": "line"},
+            _shortened(step.line, _SMALL_LETTERS),
         ),
         condition,
         element("title", "", step.spoken + (f" (if {step.condition})" if step.condition else "")),
@@ -186,17 +187,18 @@ def _shortened(text: str, letters: int) -> str:
 
 def _map(drawn: list[_Drawn]) -> Markup:
     """Many steps: one small shape each, in rows, a gap between layers."""
+    columns, cell, size = _DENSE_MAP if len(drawn) > _DENSE else _MAP
     by_id = {step.id: step for step in drawn}
     shapes: list[Markup] = []
-    y = 0.0
+    y = 0
     for layer in layers_of({step.id: step.waits_for for step in drawn}):
         for n, name in enumerate(layer):
-            column, row = n % _MAP_COLUMNS, n // _MAP_COLUMNS
-            shapes.append(_small_shape(by_id[name], column * _CELL, y + row * _CELL))
-        y += (1 + (len(layer) - 1) // _MAP_COLUMNS) * _CELL + _CELL / 2
+            place = (n % columns * cell, y + n // columns * cell)
+            shapes.append(_small_shape(by_id[name], place, size))
+        y += (1 + (len(layer) - 1) // columns) * cell + cell // 2
     attributes = {
         "class": "picture",
-        "width": _MAP_COLUMNS * _CELL,
+        "width": columns * cell,
         "height": y,
         "role": "group",
         "aria-label": "A map of the steps; the same in words stands below it.",
@@ -204,10 +206,11 @@ def _map(drawn: list[_Drawn]) -> Markup:
     return element("svg", attributes, *shapes)
 
 
-def _small_shape(step: _Drawn, x: float, y: float) -> Markup:
-    place = {"x": x, "y": y, "width": 16, "height": 16, "href": f"#icon-{step.look}"}
+def _small_shape(step: _Drawn, place: tuple[int, int], size: int) -> Markup:
+    drawing = {"x": place[0], "y": place[1], "width": size, "height": size, "class": "icon"}
+    shape = element("use", drawing | {"href": f"#icon-{step.look}"})
     title = element("title", "", step.spoken)
-    return _linked(step, element("g", f"look-{step.look}", element("use", place), title))
+    return _linked(step, element("g", f"look-{step.look}", shape, title))
 
 
 def _words(drawn: list[_Drawn]) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowrunner.events import JSON
-from flowrunner.report.figures import about_money, count, counted, money, share
+from flowrunner.report.figures import about_money, count, money, share
 from flowrunner.report.html.markup import Child, Markup, element
 from flowrunner.report.html.pieces import price, prose, raw, section
 
@@ -25,22 +25,20 @@ def money_section(report: JSON) -> Markup | None:
 def _note(bill: JSON) -> str:
     if bill["is_simulated"]:
         return f"simulated: would be about {about_money(bill['cost_usd'])}"
-    return f"{money(bill['cost_usd'])} in all"
+    known = f"{money(bill['cost_usd'])} in all"
+    return (
+        f"{known}, as far as it is known" if bill["unknown"] or bill["possibly_billed"] else known
+    )
 
 
 def _table(title: str, lines: JSON, simulated: bool) -> Markup:
     most = max((line["cost_usd"] for line in lines), default=0) or 1
-    head = [
-        element("th", {"scope": "col", "class": classes}, word)
-        for word, classes in (
-            (title, ""), ("Answers", "number"), ("In", "number"), ("Cached", "number"),
-            ("Out", "number"), ("Cost", "number"), ("", "bar-cell"),
-        )
-    ]  # fmt: skip
+    heads = [(title, ""), ("Cost", "number"), ("", "bar-cell"), ("In", "number")]
+    heads += [("Cached", "number"), ("Out", "number"), ("Answers", "number")]
+    head = [element("th", {"scope": "col", "class": classes}, word) for word, classes in heads]
     rows = [_line(line, most, simulated) for line in lines[:_LINES]]
     if len(lines) > _LINES:
-        words = f"and {counted(len(lines) - _LINES, 'more')}, all in report.json"
-        words = words.replace("mores", "more")
+        words = f"and {count(len(lines) - _LINES)} more, all in report.json"
         rows.append(element("tr", "", element("td", {"colspan": 7, "class": "soft"}, words)))
     attributes = {
         "class": "scroll",
@@ -56,15 +54,15 @@ def _table(title: str, lines: JSON, simulated: bool) -> Markup:
 
 def _line(line: JSON, most: float, simulated: bool) -> Markup:
     tokens = line["tokens"]
-    numbers = [line["calls"], tokens["input"], tokens["cached"], tokens["output"]]
-    cost = price(line, simulated).removeprefix("would be ")
+    numbers = [tokens["input"], tokens["cached"], tokens["output"], line["calls"]]
+    cost = price(line, simulated).removeprefix("would be about ").removeprefix("would be ")
     return element(
         "tr",
         "",
         element("th", {"scope": "row"}, line["name"]),
-        *(element("td", "number", count(number)) for number in numbers),
         element("td", "number", cost),
         element("td", "bar-cell", _share_bar(line["cost_usd"] / most)),
+        *(element("td", "number", count(number)) for number in numbers),
     )
 
 

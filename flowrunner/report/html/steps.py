@@ -144,4 +144,4 @@ def _summary(step: JSON, look: str, telling: Telling) -> Markup:
 def _price(numbers: JSON, simulated: bool) -> str | None:
     if not numbers["calls"]:
         return None
-    return price(numbers, simulated).removeprefix("would be ")
+    return price(numbers, simulated).replace("would be about ", "≈ ").removeprefix("would be ")

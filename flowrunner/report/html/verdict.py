@@ -84,11 +84,9 @@ def _next(report: JSON) -> Markup | None:
     resume, advice = report["commands"]["resume"], report["verdict"]["help"]
     if resume is None and advice is None:
         return None
-    keeps = "keeps the finished steps and pays only for what is left"
     lines: list[Child] = [element("p", "", prose(advice))] if advice else []
     if resume:
-        shown = command(resume, "resume-command")
-        lines.append(element("p", "next-command", shown, element("span", "soft", keeps)))
+        lines.append(element("p", "", command(resume, "resume-command")))
     return element("div", "next", *lines)
 
 

@@ -1,0 +1,224 @@
+"""Runs and steps as tables and texts in the terminal: what `runs` and `show` print.
+
+The rows come from run states, the texts from the report document; the caller prints them.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flowrunner.events import JSON
+from flowrunner.journal.state import RunState
+from flowrunner.report.bounds import compact
+from flowrunner.report.closing import summary_line
+from flowrunner.report.figures import count, duration, iso_utc, money, readable_utc
+from flowrunner.report.terminal import Style, outcome_words, shown_price
+
+_LOOKS = {
+    "interrupted": "cancelled",
+    "held": "unknown",
+    "stopped": "failed",
+}
+_NARROW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in the history."""
+
+    run: str
+    workflow: str
+    status: str
+    started_at: float | None
+    ended_at: float | None
+    cost_usd: float
+    cost_is_complete: bool
+    simulated: bool
+
+
+def run_row(state: RunState) -> RunRow:
+    """The row of a run, from its state with or without its steps."""
+    totals = state.totals
+    return RunRow(
+        run=state.run,
+        workflow=state.workflow,
+        status=state.status,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        cost_usd=totals.cost_usd,
+        cost_is_complete=not (totals.unknown_cost_calls or totals.lost_calls),
+        simulated=state.simulated,
+    )
+
+
+def run_lines(rows: Iterable[RunRow], style: Style) -> list[str]:
+    """The table of runs in the order given, with its head; a sentence where there is none."""
+    listed = list(rows)
+    if not listed:
+        return ["No run yet. Start one with: flowrunner run WORKFLOW"]
+    cells = [[style.line(cell) for cell in _cells(row)] for row in listed]
+    head = ["run", "workflow", "status", "started", "took", "cost"]
+    widths = [max(len(line[n]) for line in [head, *cells]) for n in range(len(head))]
+    lines = [style.paint(f"   {_columns(head, widths)}", "dim")]
+    for row, line in zip(listed, cells, strict=True):
+        lines.append(f" {style.mark(_LOOKS.get(row.status, row.status))} {_columns(line, widths)}")
+    return lines
+
+
+def _cells(row: RunRow) -> list[str]:
+    started = "" if row.started_at is None else readable_utc(iso_utc(row.started_at))
+    took = ""
+    if row.started_at is not None and row.ended_at is not None:
+        took = duration(row.ended_at - row.started_at)
+    cost = "simulated" if row.simulated else money(row.cost_usd)
+    if not row.simulated and not row.cost_is_complete:
+        cost += " + unknown"
+    status = "unfinished" if row.status == "running" else row.status
+    return [row.run, row.workflow, status, started, took, cost]
+
+
+def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def show_lines(report: dict[str, JSON], style: Style) -> list[str]:
+    """A run for reading: how it ended, its steps, its result, where to look further."""
+    run, verdict = report["run"], report["verdict"]
+    title = style.paint(style.line(run["workflow"]), "bold")
+    lines = [f"{title}  {style.line(run['path'])}", summary_line(report, style)]
+    lines.append(style.line(f"started {readable_utc(verdict['started_at'])}, run {run['id']}"))
+    if run["simulated"]:
+        lines.append(style.paint("SIMULATED: no model was asked and nothing was paid.", "yellow"))
+    lines.append("")
+    width = max((len(style.line(step["unit"])) for step in report["steps"]), default=0)
+    lines += [_step_line(step, max(width, _NARROW), report, style) for step in report["steps"]]
+    if report["result"] is not None:
+        lines += ["", style.paint("Result", "bold"), *_indented(_text_of(report["result"]), style)]
+    for warning in report["warnings"]:
+        about = f"{warning['unit']}: " if warning["unit"] else ""
+        word = style.paint("warning", "yellow")
+        lines.append(f"{word} {style.line(about + warning['message'])}")
+    return [*lines, "", style.line(f"One step: {report['commands']['show']} STEP")]
+
+
+def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
+    """One step of a report with all that is known of it."""
+    look = "reused" if step["reused"] else step["status"] or "none"
+    place = f"  {step['place']}" if step["place"] else ""
+    word = outcome_words(step["status"] or "not started", step["message"])
+    lines = [
+        f"{style.mark(look)} {style.paint(style.line(step['unit']), 'bold')}{style.line(place)}"
+    ]
+    lines += _indented(word, style)
+    lines += _indented(f"Try: {step['help']}", style) if step["help"] else []
+    lines += _part("Why", [_why(step["why"])], style)
+    lines += _part("Asked", _asked(step["asked"]), style)
+    lines += _part("Answered", _answered(step["answered"]), style)
+    lines += _part("Attempts", [_attempt(one) for one in step["attempts"]], style)
+    return lines + _part("Numbers", _numbers(step["numbers"]), style)
+
+
+def _step_line(step: JSON, width: int, report: JSON, style: Style) -> str:
+    look = "reused" if step["reused"] else step["status"] or "none"
+    numbers = step["numbers"]
+    told = [style.line(step["unit"]).ljust(width)]
+    if step["status"] == "succeeded":
+        told.append(duration(step["elapsed_s"] or 0).rjust(7))
+        if numbers["calls"]:
+            told.append(_price(numbers, report))
+    else:
+        told.append(style.line(outcome_words(step["status"] or "not started", step["message"])))
+    return f" {style.mark(look)} {'  '.join(told)}".rstrip()
+
+
+def _price(numbers: JSON, report: JSON) -> str:
+    return shown_price(
+        numbers["cost_usd"],
+        complete=numbers["cost_is_complete"],
+        simulated=report["run"]["simulated"],
+    )
+
+
+def _part(title: str, texts: list[str], style: Style) -> list[str]:
+    if not texts:
+        return []
+    lines = ["", style.paint(title, "bold")]
+    for text in texts:
+        lines += _indented(text, style)
+    return lines
+
+
+def _indented(text: str, style: Style) -> list[str]:
+    lines: list[str] = []
+    for line in style.block(text).split("\n"):
+        wrapped = textwrap.wrap(line, max(24, style.width - 2), break_on_hyphens=False)
+        lines += [f"  {part}" for part in wrapped] or [""]
+    return lines
+
+
+def _text_of(held: JSON) -> str:
+    if "value" not in held:
+        return f"{held['beginning']} …\n({count(held['bytes'])} bytes; all of it: {held['see']})"
+    value = held["value"]
+    return value if isinstance(value, str) else compact(value)
+
+
+def _why(why: JSON) -> str:
+    values = [f"{entry['name']} = {_text_of(entry['value'])}" for entry in why["values"]]
+    return "\n".join([why["sentence"], *values])
+
+
+def _asked(asked: JSON) -> list[str]:
+    if asked is None:
+        return []
+    messages = [f"{one['role']}: {_text_of(one['content'])}" for one in asked["messages"]]
+    if asked["instructions"]:
+        messages.insert(0, f"instructions: {_text_of(asked['instructions'])}")
+    if asked["tools"]:
+        messages.append(f"tools: {', '.join(asked['tools'])}")
+    if asked["output_schema"]:
+        messages.append(f"shape: {_text_of(asked['output_schema'])}")
+    return messages
+
+
+def _answered(answered: JSON) -> list[str]:
+    if answered is None:
+        return []
+    told = []
+    if answered["refusal"] is not None:
+        told.append(f"The model refused: {answered['refusal']}")
+    if answered["incomplete"] is not None:
+        told.append(f"The answer is not whole: {answered['incomplete']}")
+    given = answered["output"] or answered["text"]
+    told += [_text_of(given)] if given else []
+    told += [
+        f"source: {one.get('title') or ''} {one.get('url') or ''}" for one in answered["sources"]
+    ]
+    return told + [f"file: {name}" for name in answered["files"]]
+
+
+def _attempt(one: JSON) -> str:
+    wait = f" Then a pause of {duration(one['wait_s'])}." if one["wait_s"] is not None else ""
+    ids = " ".join(one[key] for key in ("request_id", "client_request_id") if one[key])
+    return f"{one['sentence']}{wait} [{ids}]"
+
+
+def _numbers(numbers: JSON) -> list[str]:
+    if not numbers["calls"]:
+        return []
+    tokens = numbers["tokens"]
+    cost = money(numbers["cost_usd"]) + ("" if numbers["cost_is_complete"] else " + unknown")
+    facts = {
+        "tokens": f"{count(tokens['input'])} in ({count(tokens['cached'])} cached), "
+        f"{count(tokens['output'])} out ({count(tokens['reasoning'])} reasoning)",
+        "cost": cost,
+        "model asked": numbers["model_asked"],
+        "model served": numbers["model_served"],
+        "service tier": numbers["service_tier"],
+        "request id": numbers["request_id"],
+        "response id": numbers["response_id"],
+        "client request id": numbers["client_request_id"],
+    }
+    return [f"{name}: {value}" for name, value in facts.items() if value]
