@@ -221,9 +221,21 @@ def test_what_may_be_null_is_null_now_and_then() -> None:
         (closed(a={"type": "string", "pattern": "^(?=x)"}), "cannot make a text"),
         (closed(a={"type": "string", "format": "uuid", "maxLength": 3}), "a length within"),
         (closed(a={"type": "string", "enum": [1]}), "no enum value"),
+        (closed(a={"type": "array", "items": {}, "minItems": 10**9}), "fewer than 100000 parts"),
+        (closed(a={"type": "string", "minLength": 10**9}), "shorter than 1000000 characters"),
         ({**closed(a={"$ref": "#/$defs/a"}), "$defs": {"a": {"$ref": "#/$defs/a"}}}, "no finite"),
     ],
-    ids=["endless", "empty range", "no multiple", "look-ahead", "length", "enum", "circle"],
+    ids=[
+        "endless",
+        "empty range",
+        "no multiple",
+        "look-ahead",
+        "length",
+        "enum",
+        "items",
+        "giant",
+        "circle",
+    ],
 )
 def test_what_no_value_fits_is_said(schema: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadSchema) as caught:

@@ -87,6 +87,17 @@ def test_requests_sent_together_are_answered_in_turn(simulator: Simulator) -> No
     assert ids == [call.response_id for call in simulator.ledger]
 
 
+def test_replies_are_not_held_back_to_be_joined_with_others(simulator: Simulator) -> None:
+    """With Nagle's algorithm each reply would take 40 ms."""
+    with closing(connect(simulator)) as sock:
+        sock.sendall(POST)
+        assert read_reply(sock)[0] == 200
+        assert simulator._running is not None
+        (connection,) = simulator._running._hall.connections
+        accepted = connection._transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_chunked_body_is_read(simulator: Simulator) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (1, BODY[i : i + 1]) for i in range(len(BODY)))
     with closing(connect(simulator)) as sock:

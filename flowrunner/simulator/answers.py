@@ -67,12 +67,12 @@ class Turn:
         return self.body.get("model") or _MODEL_OF_PROMPTS
 
 
-def build_response(turn: Turn, replies: Replies | None) -> dict[str, Any]:
+def build_response(turn: Turn, scripted: dict[str, Any] | str | None) -> dict[str, Any]:
     """The Response to a request that was accepted (Responses API: the Response object).
 
-    Raises BadSchema where no value fits the schema of its structured output.
+    `scripted` is what a script gave for it. Raises BadSchema where no value fits the schema of its
+    structured output.
     """
-    scripted = replies(turn.body) if replies is not None else None
     text = scripted if isinstance(scripted, str) else _text(turn)
     response = _frame(turn) | _answer(turn, text)
     if isinstance(scripted, dict):

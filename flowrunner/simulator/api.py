@@ -225,13 +225,21 @@ class Api:
             self._keep(exchange, response)
 
     def _answer(self, turn: answers.Turn) -> dict[str, Any]:
+        scripted = self._script(turn.body)
         try:
-            return answers.build_response(turn, self._behaviour.replies)
+            return answers.build_response(turn, scripted)
         except BadSchema as fault:
             raise fault.refusal(turn.body["text"]["format"]["name"]) from fault
+
+    def _script(self, body: dict[str, Any]) -> dict[str, Any] | str | None:
+        if self._behaviour.replies is None:
+            return None
+        try:
+            return self._behaviour.replies(body)
         except Exception as fault:
-            # A scripted reply is code of a test; its mistake must be seen by the one who wrote it.
-            _blame(fault)
+            # The script is code of a test; its mistake must be seen by the one who wrote it.
+            message = f"The scripted reply raised {type(fault).__name__}: {fault}"
+            raise Refusal(message, code="server_error", status=500) from fault
 
     def _keep(self, exchange: _Exchange, response: dict[str, Any]) -> None:
         usage = exchange.usage or Usage()
@@ -286,11 +294,6 @@ class Api:
         fixed = _fixed_headers(replaced, exchange.content)
         fixed = tuple((name, value) for name, value in fixed if name not in named)
         return Reply(exchange.status, (*fixed, *kept, *extra), exchange.content)
-
-
-def _blame(fault: Exception) -> NoReturn:
-    message = f"The scripted reply raised {type(fault).__name__}: {fault}"
-    raise Refusal(message, code="server_error", status=500) from fault
 
 
 def _fixed_headers(content_type: str, content: bytes) -> tuple[tuple[str, str], ...]:

@@ -123,7 +123,8 @@ class Connection(asyncio.Protocol):
                 return False
             case _:
                 if event is h11.NEED_DATA and self._http.they_are_waiting_for_100_continue:
-                    self._send(h11.InformationalResponse(status_code=100, headers=[]))
+                    go_on = h11.InformationalResponse(status_code=100, headers=[])
+                    self._write(self._http.send(go_on) or b"")
                 return False
 
     def _accept_size(self, size: int) -> bool:
@@ -146,8 +147,8 @@ class Connection(asyncio.Protocol):
         delivery = self._hall.api.receive(request)
         if delivery.is_immediate:
             assert delivery.reply is not None
-            self._begin(delivery, delivery.reply)
-            self._send_part(delivery.reply.content)
+            head = self._begin(delivery, delivery.reply)
+            self._write(head + self._part(delivery.reply.content))
             return self._end_reply()
         self._delivering = asyncio.get_running_loop().create_task(self._deliver(delivery))
         return False
@@ -155,7 +156,7 @@ class Connection(asyncio.Protocol):
     async def _deliver(self, delivery: Delivery) -> None:
         await asyncio.sleep(delivery.delay_s)
         if delivery.reply is not None:
-            self._begin(delivery, delivery.reply)
+            self._write(self._begin(delivery, delivery.reply))
             await self._send_body(delivery.effect, delivery.reply.content)
         await self._end(delivery.effect)
 
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
         for start in range(0, len(content), size or 1):
             if start:
                 await asyncio.sleep(effect.drip_s)
-            self._send_part(content[start : start + size])
+            self._write(self._part(content[start : start + size]))
 
     async def _end(self, effect: Effect) -> None:
         match effect.ending:
@@ -181,19 +182,20 @@ class Connection(asyncio.Protocol):
                 await _sleep_out(effect.hang_s)
         self._transport.close()
 
-    def _begin(self, delivery: Delivery, reply: Reply) -> None:
+    def _begin(self, delivery: Delivery, reply: Reply) -> bytes:
         self._hall.ledger.note_status(delivery.call, reply.status)
-        self._send_head(reply)
+        return self._head_of(reply)
 
-    def _send_head(self, reply: Reply) -> None:
-        self._send(h11.Response(status_code=reply.status, headers=list(reply.headers)))
+    def _head_of(self, reply: Reply) -> bytes:
+        head = h11.Response(status_code=reply.status, headers=list(reply.headers))
+        return self._http.send(head) or b""
 
-    def _send_part(self, content: bytes) -> None:
-        if content and not (self._head is not None and self._head.method == b"HEAD"):
-            self._send(h11.Data(data=content))
+    def _part(self, content: bytes) -> bytes:
+        if not content or (self._head is not None and self._head.method == b"HEAD"):
+            return b""
+        return self._http.send(h11.Data(data=content)) or b""
 
-    def _send(self, event: h11.InformationalResponse | h11.Response | h11.Data) -> None:
-        sent = self._http.send(event)
+    def _write(self, sent: bytes) -> None:
         if sent and not self._transport.is_closing():
             self._transport.write(sent)
 
@@ -211,8 +213,7 @@ class Connection(asyncio.Protocol):
         """Answer what is no request, and listen no more: what follows cannot be understood."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             reply = self._hall.api.refuse(refusal)
-            self._send_head(reply)
-            self._send_part(reply.content)
+            self._write(self._head_of(reply) + self._part(reply.content))
         # Closing now would reset the connection under a client that is still sending.
         self._is_deaf = True
         self._transport.write_eof()

@@ -24,6 +24,9 @@ _USUAL_ITEMS = 2
 _LONGEST_TEXT = 2_000
 # A value of more parts than this is finished by the shortest way.
 _MANY = 2_000
+# A schema may ask for any number of items and any length of text; an answer has an end.
+_MOST_PARTS = 100_000
+_MOST_CHARS = 1_000_000
 _ONE_IN = 8
 _TRIES = 64
 
@@ -54,6 +57,8 @@ class _Generator:
 
     def _value(self, schema: Any, place: Place, room: int) -> Any:
         self._made += 1
+        if self._made > _MOST_PARTS:
+            raise BadSchema(place, f"no value has fewer than {_MOST_PARTS} parts")
         if not isinstance(schema, Mapping):
             return self._text({}, place)
         schema = self._flat(schema, place, room)
@@ -167,6 +172,8 @@ class _Generator:
 
     def _text(self, schema: Schema, place: Place) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength", _LONGEST_TEXT)
+        if least > _MOST_CHARS:
+            raise BadSchema(place, f"no text is shorter than {_MOST_CHARS} characters")
         maker = self._maker(schema, place)
         if maker is None:
             about = f": “{self._subject.quote}”" if self._subject.quote else ""

@@ -32,11 +32,11 @@ class Simulator:
     `port` 0 takes any free port. `faults` go wrong as they say. `replies` may script answers; it is
     called on the simulator's thread and must not block. `latency_s` passes before each reply.
     `clock` gives Unix time in seconds. Use it as `with Simulator() as simulator:` or call `start`
-    and `stop`; a stopped simulator can be started again and has forgotten what it stored, but its
-    `ledger` goes on.
+    and `stop`; a stopped simulator can be started again, on the same port, and has forgotten what
+    it stored, but its `ledger` goes on.
 
     Each open connection takes one file; together with a client in the same process that is two
-    a call in flight.
+    a call in flight (`platform.raise_open_file_limit`).
     """
 
     port: int = 0
@@ -127,7 +127,9 @@ class _Running:
 
 
 def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Only of a socket that is said to be TCP does asyncio turn Nagle's algorithm off, which would
+    # hold each reply back for 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if not WINDOWS:  # there it would share the port with another program
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
