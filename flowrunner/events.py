@@ -270,7 +270,8 @@ class RunFinished(Event):
 class StepResult:
     """What a finished step offers to templates; every field under its name in the language.
 
-    `error` is None or `{"kind", "message", "partial"}`. Stored as JSON in `StepFinished.result`.
+    `error` is None or `{"kind", "message", "partial"}`. Stored as JSON in `StepFinished.result`;
+    the raw response, `.response` in templates, is the body of the step's last `CallAnswered`.
     """
 
     status: StepStatus
@@ -285,4 +286,3 @@ class StepResult:
     sources: tuple[dict[str, JSON], ...] = ()
     files: tuple[str, ...] = ()
     tool_calls: tuple[dict[str, JSON], ...] = ()
-    response: JSON = None

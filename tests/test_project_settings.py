@@ -219,6 +219,10 @@ def test_where_a_project_begins(top: Path, tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     assert find_project(tmp_path / "alone") == tmp_path / "alone"
     assert find_project(tmp_path / "alone" / "missing.yaml") == tmp_path / "alone"
+    (tmp_path / "alone" / "workflows").mkdir()
+    assert find_project(tmp_path / "alone" / "workflows" / "a.yaml") == tmp_path / "alone"
+    (tmp_path / "alone" / "workflows" / ".flowrunner").mkdir()
+    assert find_project(tmp_path / "alone" / "workflows") == tmp_path / "alone" / "workflows"
 
 
 def test_a_project_file_is_refused_and_not_ignored(top: Path) -> None:

@@ -39,6 +39,7 @@ from flowrunner.responses.retry import (
     Tries,
     decide,
 )
+from flowrunner.wire import Progress
 
 REQUEST_TIMEOUT_S = 600.0
 """The longest one request may take, as in the official client (FACTS: HTTP)."""
@@ -131,15 +132,18 @@ class Caller:
                 f"{self.run}/{address.unit}/{address.attempt}.{address.turn}.{address.post}"
             )
             await self._record_sent(address, body, request_id)
+            progress = Progress()
             try:
                 outcome = await self.ports.sender.send(
                     body,
                     client_request_id=request_id,
                     timeout_s=min(left_s, REQUEST_TIMEOUT_S),
                     fresh=self.fresh,
+                    progress=progress,
                 )
             except asyncio.CancelledError:
-                await asyncio.shield(self._record(address, _interrupted(), None, None))
+                ended = _interrupted(progress.left)
+                await asyncio.shield(self._record(address, ended, None, None))
                 raise
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
@@ -217,7 +221,9 @@ def _tries_of(calls: Sequence[CallState]) -> Tries:
     )
 
 
-def _interrupted() -> Lost:
+def _interrupted(left: bool) -> Lost | NotSent:
+    if not left:
+        return NotSent(kind="cancelled", message="the run was ended before the request left")
     message = "the run was ended before the answer came"
     return Lost(kind="interrupted", message=message, elapsed_s=0.0)
 

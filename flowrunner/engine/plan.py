@@ -7,8 +7,10 @@ is left to `run`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from flowrunner.errors import UsageError
@@ -62,10 +64,15 @@ class Plan:
         """What follows a lost answer of a step: the command line decides, then the file."""
         return self.settings.on_unknown or step.on_unknown
 
-    def frozen(self) -> dict[str, str]:
-        """What the journal keeps, so that a run folder is complete."""
+    def frozen(self, project: Path) -> dict[str, str]:
+        """What the journal keeps, so that a run folder is complete.
+
+        Where the workflow stands is kept relative to the project, which may be moved.
+        """
         settings = asdict(self.settings)
+        folder = os.path.relpath(self.workflow.folder, project)
         return {
+            "place": json.dumps({"folder": folder, "shown": self.workflow.shown}),
             "workflow": self.workflow.document.text,
             "inputs": json.dumps(dict(self.inputs), ensure_ascii=False),
             "settings": json.dumps(settings | {"above": dict(self.settings.above)}),
@@ -104,17 +111,11 @@ def graph(workflow: Workflow) -> dict[str, JSON]:
                 "line": workflow.document.place((*step.route, "id")).line,
                 "describe": step.describe,
                 "waits_for": list(step.waits_for),
-                "condition": _condition(step),
+                "condition": step.condition_text,
             }
             for step in workflow.steps
         ]
     }
-
-
-def _condition(step: Step) -> str | None:
-    if step.condition is None or isinstance(step.condition, bool):
-        return None if step.condition is None else str(step.condition).lower()
-    return step.condition.source.text
 
 
 @dataclass(frozen=True, slots=True)

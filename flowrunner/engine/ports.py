@@ -14,13 +14,20 @@ from typing import Any, Protocol
 from flowrunner.journal.journal import Journal
 from flowrunner.responses.outcome import Outcome
 from flowrunner.secrets import Scrubber
+from flowrunner.wire import Progress
 
 
 class Sender(Protocol):
     """Sends one request: exactly one POST, and an outcome whatever becomes of it."""
 
     async def send(
-        self, body: dict[str, Any], *, client_request_id: str, timeout_s: float, fresh: bool = False
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
     ) -> Outcome: ...
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from flowrunner.engine.calls import Caller, call_cost_usd
 from flowrunner.engine.endings import Ending
 from flowrunner.events import JSON, Address, StepResult, Usage
-from flowrunner.json_text import NotJson
 from flowrunner.journal.state import CallState
+from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import Step
 from flowrunner.responses.items import Answer, read_answer, read_output

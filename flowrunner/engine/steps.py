@@ -19,6 +19,7 @@ from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.prompts import PromptRun
 from flowrunner.events import Address, Segment, StepFinished, StepResult, StepStarted
 from flowrunner.journal.state import StepState
+from flowrunner.language.paths import path_fault
 from flowrunner.language.request import Prompt
 from flowrunner.language.templates import TemplateFault
 from flowrunner.language.workflow import SetValues, Step, Write
@@ -156,9 +157,12 @@ class Steps:
         assert step.save_to is not None
         assert ending.result is not None
         written = step.save_to.render(self.scope)
+        fault = path_fault(self.plan.workflow.folder, written)
         target = (self.plan.workflow.folder / written).resolve()
-        if not target.is_relative_to(self.project.resolve()):
-            return failed("save", f"`save_to` leads out of the project: `{written}`")
+        if fault is None and not target.is_relative_to(self.project.resolve()):
+            fault = f"`{written}` leads out of the project through a link"
+        if fault is not None:
+            return failed("save", fault)
         output = ending.result.output if target.suffix == ".json" else None
         text = ending.result.text if output is None else None
         if text is None:

@@ -89,6 +89,7 @@ class Projection:
         step.verb, step.status = event.verb, "running"
         step.reason = step.message = step.help = None
         step.ended_at = step.result_seq = None
+        step.started_seq = seq
 
     def step_finished(self, seq: int, event: events.StepFinished) -> None:
         """A step ends; a skipped one without having begun."""

@@ -72,7 +72,8 @@ class StepState:
     """A step, item or round: where it stands and the calls that it made, in the order of address.
 
     `status` is None for a step that is declared and has not begun. `seq` is the record in which
-    the unit first appeared, `result_seq` the one that holds its `result` once it has ended.
+    the unit first appeared, `result_seq` the one that holds its `result` once it has ended,
+    `started_seq` the one with which it last began: calls behind it belong to this go at it.
     """
 
     unit: str
@@ -85,6 +86,7 @@ class StepState:
     ended_at: float | None = None
     seq: int | None = None
     result_seq: int | None = None
+    started_seq: int | None = None
     _calls: list[CallState] | None = field(default=None, repr=False, compare=False)
     _unread: _Unread = field(default=None, repr=False, compare=False)
 

@@ -1,1 +1,1 @@
-"""The workflow language: from the text of a file to a checked workflow, without sending anything."""
+"""The workflow language: from the text of a file to a checked workflow; nothing is sent."""

@@ -8,17 +8,24 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-_MARKS = ("flowrunner.yaml", ".git")
+MARKS = ("flowrunner.yaml", ".git", ".flowrunner")
+"""What stands at the top of a project."""
+
+_WORKFLOWS = "workflows"
 
 
 def project_root(folder: Path) -> Path:
-    """The project a folder belongs to: the nearest folder upwards that holds `flowrunner.yaml` or
-    a git repository, else the folder itself."""
-    folder = folder.absolute()
+    """The top of the project that a folder belongs to.
+
+    That is the nearest folder upwards that holds one of `MARKS`; without any, the folder itself, or
+    the one above it where it is called `workflows`. The current folder plays no part, so that cron
+    finds the same as a person.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # links keep the name they were given
     for place in (folder, *folder.parents):
-        if any((place / mark).exists() for mark in _MARKS):
+        if any((place / mark).exists() for mark in MARKS):
             return place
-    return folder
+    return folder.parent if folder.name == _WORKFLOWS else folder
 
 
 def path_fault(folder: Path, written: str) -> str | None:

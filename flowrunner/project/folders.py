@@ -11,22 +11,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flowrunner.errors import UsageError
+from flowrunner.language.paths import MARKS, project_root
 from flowrunner.platform import WINDOWS
 
-PROJECT_FILE = "flowrunner.yaml"
-_TOPS = (PROJECT_FILE, ".git")
+PROJECT_FILE = MARKS[0]
 
 
-def find_project(start: Path, environ: Mapping[str, str] | None = None) -> Path:
-    """The top of the project: the nearest folder with `flowrunner.yaml` or `.git`.
-    Without one it is the start's own folder.
+def find_project(start: Path) -> Path:
+    """The top of the project that a workflow file (or a folder) belongs to, by `project_root`.
 
-    `start` is a workflow file or a folder. The search ends at the home folder of `environ`.
-    Raises UsageError where there is a `flowrunner.yaml`, which this version does not read yet.
+    Raises UsageError where there is a `flowrunner.yaml`, which is not read yet.
     """
-    folders = list(_upwards(start, environ or {}))
-    top = folders[-1] if _is_top(folders[-1]) else folders[0]
-    if _exists(top / PROJECT_FILE):
+    top = project_root(_folder(start))
+    if (top / PROJECT_FILE).exists():
         raise UsageError(
             f"`{top / PROJECT_FILE}` exists, but this version does not read `{PROJECT_FILE}` yet",
             help=f"move `{PROJECT_FILE}` away; put what it says into the workflow's `defaults` "
@@ -60,7 +57,7 @@ def _upwards(start: Path, environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _is_top(folder: Path) -> bool:
-    return any(_exists(folder / name) for name in _TOPS)
+    return any(_exists(folder / name) for name in MARKS)
 
 
 def _exists(path: Path) -> bool:

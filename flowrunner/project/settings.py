@@ -184,7 +184,7 @@ def load_settings(
     said = [_first_said(name, sources) for name in _WANTED]
     odd = [(name, f"`{env_file}`: {sentence}") for name, sentence in file.faults]
     return Settings(
-        project=find_project(start, environ),
+        project=find_project(start),
         found={setting.name: setting for setting in said if setting is not None},
         proxies={
             name: environ[name]

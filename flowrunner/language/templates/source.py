@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, TemplateSyntaxError
 from jinja2 import nodes as ast
-from jinja2.lexer import Lexer
+from jinja2.lexer import Lexer, TokenStream
 from jinja2.parser import Parser
 
 MAX_TOKENS = 50_000
@@ -68,19 +69,38 @@ class _OffsetLexer(Lexer):
             raise
 
 
-class _OffsetEnvironment(Environment):
-    """Jinja's settings of all templates, with the lexer above. Nothing is compiled or run by it."""
+@dataclass(frozen=True)
+class _Replay:
+    """A lexer for the parser that gives the tokens which were read already."""
 
-    def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-        self._offset_lexer = _OffsetLexer(self)
+    tokens: Sequence[Token]
+
+    def tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        del source, state
+        recorded = ((token.start, token.kind, token.text) for token in self.tokens)
+        return TokenStream(_LEXER.wrap(recorded, name, filename), name, filename)
+
+
+class _ReplayEnvironment(Environment):
+    """Jinja's settings of all templates, with a lexer of ours. It compiles and runs nothing."""
+
+    replay: _Replay
 
     @property
-    def lexer(self) -> Lexer:
-        return self._offset_lexer
+    def lexer(self) -> Any:
+        return self.replay
+
+    def with_tokens(self, tokens: Sequence[Token]) -> _ReplayEnvironment:
+        """The same settings, for the parser of these tokens."""
+        other = copy(self)
+        other.replay = _Replay(tokens)
+        return other
 
 
-_ENVIRONMENT = _OffsetEnvironment()
+_ENVIRONMENT = _ReplayEnvironment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+_LEXER = _OffsetLexer(_ENVIRONMENT)
 
 
 @dataclass(frozen=True)
@@ -128,20 +148,21 @@ class Source:
     def lex(self) -> Iterator[Token]:
         """Fill `tokens`, one by one. Raises TemplateSyntaxError with an offset as its line."""
         state = "variable" if self.expression else None
-        for start, kind, text in _ENVIRONMENT.lexer.tokeniter(self.clean, None, None, state):
+        for start, kind, text in _LEXER.tokeniter(self.clean, None, None, state):
             if kind != "whitespace":
                 token = Token(kind, text, start)
                 self.tokens.append(token)
                 yield token
 
     def parse(self) -> ast.Template | ast.Expr:
-        """The syntax tree, with offsets as line numbers; an expression must be all of the text.
+        """The syntax tree of the tokens read, with offsets as line numbers.
 
-        Raises TemplateSyntaxError, with an offset as its line.
+        An expression must be all of the text. Raises TemplateSyntaxError, with an offset as its
+        line.
         """
+        parser = Parser(_ENVIRONMENT.with_tokens(self.tokens), self.clean)
         if not self.expression:
-            return Parser(_ENVIRONMENT, self.clean).parse()
-        parser = Parser(_ENVIRONMENT, self.clean, state="variable")
+            return ast.Template(parser.subparse(), lineno=0)
         tree = parser.parse_expression()
         if not parser.stream.eos:
             raise TemplateSyntaxError("trailing", parser.stream.current.lineno)

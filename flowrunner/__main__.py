@@ -1,0 +1,5 @@
+"""`python -m flowrunner` is the `flowrunner` command."""
+
+from flowrunner.cli import main
+
+main()

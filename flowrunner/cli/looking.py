@@ -1,0 +1,51 @@
+"""`runs`, `show` and `report`."""
+
+from __future__ import annotations
+
+import click
+
+from flowrunner.cli.options import option
+from flowrunner.cli.screen import Screen
+from flowrunner.commands import looking
+
+
+@click.command()
+@option("--failed", is_flag=True, help="Only those that did not end well.")
+@option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.pass_obj
+def runs(screen: Screen, /, failed: bool, as_json: bool) -> int:
+    """List the runs of this project, the newest first."""
+    screen.result(looking.history(screen, only_failed=failed, as_json=as_json))
+    return 0
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.argument("step", required=False)
+@option("--result", "only_result", is_flag=True, help="Only the run's result, as JSON.")
+@click.pass_obj
+def show(screen: Screen, /, run: str, step: str | None, only_result: bool) -> int:
+    """Show a run, or what one STEP of it asked and was answered."""
+    screen.result(looking.show(run, step, only_result=only_result, viewer=screen))
+    return 0
+
+
+@click.command()
+@click.argument("run", default="latest")
+@option("--open", "open_it", is_flag=True, help="Open it in the browser.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "json"]),
+    default="html",
+    show_default=True,
+    help="Which report.",
+)
+@click.pass_obj
+def report(screen: Screen, /, run: str, open_it: bool, form: str) -> int:
+    """Write the report of a run again, from its journal alone; its path goes to stdout."""
+    path = looking.write_report(run, form)
+    screen.result(str(path))
+    if open_it:
+        click.launch(path.resolve().as_uri())
+    return 0

@@ -1,0 +1,50 @@
+"""Options that several commands share, each with its twin in the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from flowrunner.language.workflow.durations import read_duration
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """`30s`, `5m`, `2h`, `1d`, as in a workflow file; seconds for the program."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = read_duration(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is no duration; write a number and a unit, as in 5m", param, ctx)
+        return seconds
+
+
+def option(name: str, *more: Any, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """An option that `FLOWRUNNER_…` in the environment sets too."""
+    twin = "FLOWRUNNER_" + name.removeprefix("--").replace("-", "_").upper()
+    return click.option(name, *more, envvar=twin, show_envvar=True, **settings)
+
+
+def decisions(command: Decorated) -> Decorated:
+    """What `run` and `resume` let the command line decide."""
+    for add in (
+        option("--json", "as_json", is_flag=True, help="Print the whole report as JSON."),
+        option(
+            "--on-unknown",
+            type=click.Choice(["hold", "retry_once"]),
+            help="What follows a lost answer, whatever the file says.",
+        ),
+        option(
+            "--timeout", "timeout_s", type=Duration(), help="End the run after this long (30m)."
+        ),
+        option("--at-once", type=click.IntRange(1), help="Requests under way at the same time."),
+    ):
+        command = add(command)
+    return command

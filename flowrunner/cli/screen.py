@@ -1,0 +1,75 @@
+"""Where words go: the result to stdout, everything else to stderr.
+
+A pipe that is closed never ends a run, and a terminal that cannot show a sign gets another one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from flowrunner.language.workflow import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """stdout, stderr and what they can show. `is_live`: a person watches stderr."""
+
+    out: TextIO
+    err: TextIO
+    is_live: bool
+    colour: bool
+    utf8: bool
+    width: int
+
+    @classmethod
+    def of_this_terminal(cls) -> Screen:
+        """The streams of this program; NO_COLOR, FORCE_COLOR, TERM=dumb and CI are respected."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        environ = os.environ
+        is_live = sys.stderr.isatty() and environ.get("TERM") != "dumb" and not environ.get("CI")
+        forced = bool(environ.get("FORCE_COLOR"))
+        colour = (is_live or forced) and not environ.get("NO_COLOR")
+        encoding = (sys.stderr.encoding or "").lower().replace("-", "")
+        width = shutil.get_terminal_size((100, 24)).columns
+        return cls(sys.stdout, sys.stderr, is_live, colour, encoding.startswith("utf"), width)
+
+    def result(self, text: str) -> None:
+        """One text for whoever called the program, on stdout."""
+        _write(self.out, text)
+
+    def progress(self, text: str) -> None:
+        """One text for whoever watches, on stderr."""
+        _write(self.err, text)
+
+    def asker(self) -> Callable[[Input], str] | None:
+        """How to ask a person for an input; None where nobody is there to answer."""
+        return self._ask if self.is_live and sys.stdin.isatty() else None
+
+    def _ask(self, wanted: Input) -> str:
+        if wanted.describe:
+            self.progress(wanted.describe)
+        self.err.write(f"{wanted.name}: ")
+        self.err.flush()
+        return sys.stdin.readline().rstrip("\r\n")
+
+    def error(self, message: str, fix: str | None = None) -> None:
+        """Why the program ends, and what to do about it."""
+        self.progress(f"error: {message}")
+        if fix:
+            self.progress(f"  help: {fix}")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    # BrokenPipeError is an OSError; a closed stream raises ValueError. The run matters more.
+    with suppress(OSError, ValueError):
+        stream.write(text if text.endswith("\n") else f"{text}\n")
+        stream.flush()

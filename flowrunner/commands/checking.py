@@ -1,0 +1,106 @@
+"""Finding workflow files and every mistake in them; nothing is sent, nothing of theirs is run."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowrunner.diagnostics import Diagnostic, Form, render
+from flowrunner.errors import ExitStatus, InvalidWorkflow, UsageError
+from flowrunner.language.load import load
+from flowrunner.language.workflow import Workflow
+
+_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in some files. `text` is for stdout, `tally` one line for people."""
+
+    text: str
+    tally: str
+    exit_status: ExitStatus
+
+
+def validate(paths: Sequence[str], form: Form, *, strict: bool, colour: bool) -> Checked:
+    """Check files, and every workflow in folders (the current one when none are named).
+
+    With `strict` a warning counts as an error.
+    """
+    files = find_workflows(paths or ["."])
+    day = today()
+    found = [diagnostic for file in files for diagnostic in load(file, str(file), today=day)[1]]
+    errors = sum(one.severity == "error" or strict for one in found)
+    text = render(found, form, colour=colour)
+    status = ExitStatus.INVALID if errors else ExitStatus.DONE
+    return Checked(text, _tally(len(files), found, errors), status)
+
+
+def today() -> datetime.date:
+    """The day by which models are past their end."""
+    return datetime.datetime.now().astimezone().date()
+
+
+def _tally(files: int, found: Sequence[Diagnostic], errors: int) -> str:
+    checked = f"{files} file{'s' * (files != 1)} checked"
+    if not found:
+        return f"{checked}, no mistakes"
+    warnings = len(found) - errors
+    parts = [f"{errors} error{'s' * (errors != 1)}"]
+    parts += [f"{warnings} warning{'s' * (warnings != 1)}"] if warnings else []
+    return f"{checked}: {', '.join(parts)}"
+
+
+def find_workflows(paths: Iterable[str]) -> list[Path]:
+    """The files named, and in folders every YAML file whose text begins a workflow.
+
+    Raises UsageError for a path that does not exist.
+    """
+    found: list[Path] = []
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            found += _inside(path)
+        elif path.exists() or path.is_symlink():
+            found.append(path)
+        else:
+            raise UsageError(f"there is no file `{name}`", help=_near(path))
+    return list(dict.fromkeys(found))
+
+
+def _inside(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.suffix in _ENDINGS and path.is_file())
+    visible = (path for path in files if not _is_hidden(path.relative_to(folder)))
+    return sorted(path for path in visible if _begins_workflow(path))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _begins_workflow(path: Path) -> bool:
+    """Whether a file claims to be a workflow, so that other YAML files are left in peace."""
+    with path.open("rb") as file:
+        lines = file.read(65_536).splitlines()
+    return any(line.startswith(b"flowrunner:") for line in lines)
+
+
+def _near(path: Path) -> str | None:
+    parent = path.parent
+    names = [file.name for file in _inside(parent)] if parent.is_dir() else []
+    return f"here are: {', '.join(names)}" if names else None
+
+
+def load_valid(path: Path, colour: bool) -> tuple[Workflow, str]:
+    """A workflow without errors, and its warnings as text.
+
+    Raises UsageError where there is no such file, InvalidWorkflow with all its mistakes.
+    """
+    find_workflows([str(path)])
+    workflow, found = load(path, str(path), today=today())
+    text = render(found, "full", colour=colour)
+    if workflow is None or any(one.severity == "error" for one in found):
+        raise InvalidWorkflow(f"{text}\n{path} has mistakes; nothing was sent")
+    return workflow, text

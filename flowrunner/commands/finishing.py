@@ -1,0 +1,41 @@
+"""What a run leaves behind when its process ends: reports, the result, the last words."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.errors import ExitStatus
+from flowrunner.events import RunFinished
+from flowrunner.journal.journal import Journal
+from flowrunner.report.closing import closing_lines, tally_line
+from flowrunner.report.files import result_json, write_reports
+from flowrunner.report.report import build_report
+
+
+def tell_end(
+    journal: Journal, folder: Path, end: RunFinished, viewer: Viewer, *, as_json: bool
+) -> ExitStatus:
+    """Write the reports of a run and tell its end; the exit status.
+
+    A report that cannot be written costs nothing: it is made again from the journal.
+    """
+    report = build_report(journal.replay(), journal)
+    try:
+        write_reports(folder, report, end.result)
+    except OSError as error:
+        viewer.progress(
+            f"warning: the report was not written: {error.strerror or error}; "
+            "`flowrunner report` makes it again from the journal"
+        )
+    lines = closing_lines(report, os.path.relpath(folder), style_of(viewer))
+    if not viewer.is_live:
+        lines.append(tally_line(report))
+    viewer.progress("\n".join(lines))
+    if as_json:
+        viewer.result(json.dumps(report, ensure_ascii=False, indent=2))
+    elif end.result is not None:
+        viewer.result(result_json(end.result))
+    return end.exit_status

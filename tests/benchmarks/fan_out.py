@@ -1,0 +1,98 @@
+"""1,000 steps of 500 ms at once in one run: the whole process against the ideal of 0.5 s.
+
+`python tests/benchmarks/fan_out.py [STEPS]` starts a server of its own in another process, runs a
+workflow whose steps do not depend on one another, journal and report and all, and prints the ratio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SECONDS = 0.5
+BODY = json.dumps(
+    {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": "gpt-6-luna",
+        "output": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "done", "annotations": []}],
+            }
+        ],
+        "usage": {"input_tokens": 10, "output_tokens": 1, "total_tokens": 11},
+    }
+).encode()
+REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer every request of one connection half a second after it came."""
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            (length,) = [
+                int(line.split(b":")[1])
+                for line in head.lower().splitlines()
+                if line.startswith(b"content-length")
+            ]
+            await reader.readexactly(length)
+            await asyncio.sleep(SECONDS)
+            writer.write(REPLY % (len(BODY), BODY))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+async def serve() -> None:
+    """Serve on a free port, which is the first line printed."""
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    text = "flowrunner: 1\nname: Wide\ndefaults: { model: gpt-6-luna }\n"
+    text += f"limits: {{ at_once: {steps} }}\nsteps:\n"
+    text += "".join(f"  - {{ id: s{n}, prompt: Say done. }}\n" for n in range(steps))
+    server = subprocess.Popen(
+        [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "wide.yaml").write_text(text, encoding="utf-8")
+            began = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "flowrunner", "run", "wide.yaml"],
+                cwd=folder,
+                env=os.environ
+                | {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "sk-bench"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            wall = time.perf_counter() - began
+    finally:
+        server.kill()
+        server.wait()
+    print(done.stderr.splitlines()[-3:])
+    print(f"exit {done.returncode}: {wall:.2f} s, {wall / SECONDS:.2f} times the ideal")
+
+
+if __name__ == "__main__":
+    asyncio.run(serve()) if "--serve" in sys.argv else main()

@@ -1,0 +1,80 @@
+"""Everything that must hold before a change lands, one stage after another.
+
+`python tests/check.py` runs format, lint, types, tests, and a wheel tried in a bare environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+TICKET = TOP / "workflows" / "inputs" / "ticket_charge.txt"
+
+
+def call(*words: str | Path) -> None:
+    """Run a program in the top folder; leave with its status where it fails."""
+    status = subprocess.run([str(word) for word in words], cwd=TOP, check=False).returncode
+    if status:
+        sys.exit(f"failed with {status}: {' '.join(map(str, words))}")
+
+
+def try_wheel() -> None:
+    """Build the wheel, install it alone, run the demo elsewhere with a bare environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        call(sys.executable, "-m", "build", "--quiet", "--outdir", folder, ".")
+        (wheel,) = Path(folder).glob("*.whl")
+        bare = Path(folder) / "bare"
+        venv.create(bare, with_pip=True)
+        scripts = bare / ("Scripts" if os.name == "nt" else "bin")
+        call(
+            scripts / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            wheel,
+        )
+        done = subprocess.run(
+            [scripts / "flowrunner", "demo", str(Path(folder) / "project")],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        print(done.stderr)
+        if done.returncode:
+            sys.exit(f"the demo of the installed wheel ended with {done.returncode}")
+        runs = Path(folder) / "project" / ".flowrunner" / "runs"
+        latest = runs / (runs / "latest").read_text(encoding="utf-8").strip()
+        report = json.loads((latest / "report.json").read_text(encoding="utf-8"))
+        assert report["verdict"]["status"] == "succeeded", report["verdict"]
+        assert (latest / "report.html").stat().st_size > 1000
+
+
+def main() -> None:
+    python = sys.executable
+    stages = [
+        ("format", lambda: call(python, "-m", "ruff", "format", "--check", ".")),
+        ("lint", lambda: call(python, "-m", "ruff", "check", ".")),
+        ("types", lambda: call(python, "-m", "mypy")),
+        ("tests", lambda: call(python, "-m", "pytest")),
+        ("wheel", try_wheel),
+    ]
+    for name, stage in stages:
+        began = time.monotonic()
+        print(f"== {name}", flush=True)
+        stage()
+        print(f"== {name} passed in {time.monotonic() - began:.0f}s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""A run without a network: a workflow text, scripted outcomes, a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flowrunner.engine.plan import Plan, Settings, thaw_settings
+from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.run import run
+from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
+from flowrunner.journal.journal import Journal
+from flowrunner.journal.state import RunState
+from flowrunner.language.load import load_text
+from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.secrets import Scrubber
+from flowrunner.wire import Progress
+
+TODAY = datetime.date(2026, 11, 22)
+HEAD = "flowrunner: 1\nname: Test\ndefaults: { model: gpt-6-luna }\n"
+
+
+def answered(text: str = "an answer", **patch: Any) -> Answered:
+    """A completed response whose message says `text`."""
+    response: dict[str, Any] = {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "model": "gpt-6-luna",
+        "output": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": text, "annotations": []}],
+            }
+        ],
+        "usage": {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100},
+    } | patch
+    return Answered(
+        response=response,
+        http_status=200,
+        request_id="req_1",
+        response_id=response["id"],
+        status=response["status"],
+        model=response["model"],
+        service_tier=None,
+        usage=Usage(1000, 100),
+        elapsed_s=0.5,
+    )
+
+
+def declined(text: str = "I won't") -> Answered:
+    """A completed response that is a refusal."""
+    part = {"type": "refusal", "refusal": text}
+    return answered(output=[{"type": "message", "role": "assistant", "content": [part]}])
+
+
+def calling() -> Answered:
+    """A completed response that waits for the answer to a function call."""
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    return answered(output=[call])
+
+
+def refused(status: int, code: str | None = None, message: str = "no", **more: Any) -> Refused:
+    """An answer that says that the request failed."""
+    error = ApiError(message, type=more.pop("type", None), code=code)
+    return Refused(
+        http_status=status, error=error, request_id="req_2", elapsed_s=0.1, raw="{}", **more
+    )
+
+
+def lost(kind: str = "reset") -> Lost:
+    """A request that left and was never answered."""
+    return Lost(kind=kind, message="the connection was reset", elapsed_s=1.0)
+
+
+def not_sent() -> NotSent:
+    """A request that never left."""
+    return NotSent(kind="refused", message="nobody listens")
+
+
+class FakeClock:
+    """Time that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 1_790_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+Script = Callable[[str, dict[str, Any]], Outcome]
+
+
+@dataclass
+class FakeSender:
+    """Answers by script; `bodies` holds every request under its client request id."""
+
+    script: Script
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fresh: list[bool] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def send(
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        assert progress is not None
+        assert timeout_s > 0
+        assert client_request_id not in self.bodies, "one POST, one id"
+        self.bodies[client_request_id] = body
+        self.fresh.append(fresh)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        unit = client_request_id.split("/", 1)[1].rsplit("/", 1)[0]
+        return self.script(unit, body)
+
+    def units(self) -> list[str]:
+        """Whose requests were sent, in order."""
+        return [name.split("/", 1)[1].rsplit("/", 1)[0] for name in self.bodies]
+
+
+def in_turn(**outcomes: Iterable[Outcome]) -> Script:
+    """Each step's outcomes one after another; a step without any is answered."""
+    queues = {step: iter(list(found)) for step, found in outcomes.items()}
+
+    def script(unit: str, body: dict[str, Any]) -> Outcome:
+        return next(queues[unit]) if unit in queues else answered(f"answer of {unit}")
+
+    return script
+
+
+@dataclass
+class World:
+    """One run folder and what happened in it over several processes."""
+
+    folder: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def run_folder(self) -> Path:
+        return self.folder / "run"
+
+    def run(
+        self,
+        steps: str,
+        script: Script | None = None,
+        *,
+        head: str = HEAD,
+        stop: Stop | None = None,
+        inputs: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> Ended:
+        """Begin a run of the given `steps:` (and what follows them)."""
+        workflow, found = load_text(head + steps, "flow.yaml", self.folder, today=TODAY)
+        assert workflow is not None, found
+        assert not [one for one in found if one.severity == "error"], found
+        chosen = Settings("fake", "http://fake/v1", "OPENAI_API_KEY", False, **settings)
+        plan = Plan("run-1", self.clock.now(), workflow, inputs or {}, chosen)
+        frozen = plan.frozen(self.folder)
+        with Journal.create(self.run_folder, frozen, self.clock.now, inline=True) as journal:
+            first = RunStarted(
+                at=self.clock.now(),
+                run=plan.run,
+                workflow=workflow.name,
+                path="flow.yaml",
+                provider="fake",
+                base_url="http://fake/v1",
+                simulated=False,
+                steps=tuple(step.id for step in workflow.steps),
+            )
+            return self._work(plan, journal, first, script, stop)
+
+    def resume(
+        self, script: Script | None = None, *, stop: Stop | None = None, **settings: Any
+    ) -> Ended:
+        """Take the run up again, as another process would."""
+        with Journal.open(self.run_folder, writable=True, inline=True) as journal:
+            text = journal.frozen("workflow").decode()
+            workflow, _ = load_text(text, "flow.yaml", self.folder, today=TODAY)
+            assert workflow is not None
+            chosen = thaw_settings(journal.frozen("settings").decode(), None)
+            state = journal.replay()
+            assert state.started_at is not None
+            plan = Plan("run-1", state.started_at, workflow, {}, replace(chosen, **settings))
+            again = RunResumed(at=self.clock.now(), epoch=journal.epoch)
+            return self._work(plan, journal, again, script, stop)
+
+    def _work(
+        self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
+    ) -> Ended:
+        sender = FakeSender(script or in_turn())
+
+        async def work() -> RunFinished:
+            await journal.append(first)
+            ports = Ports(
+                sender=sender,
+                journal=journal,
+                clock=self.clock,
+                sleep=self.clock.sleep,
+                random=lambda: 0.5,
+                scrubber=Scrubber(self.secrets),
+            )
+            return await run(plan, ports, stop or Stop(), self.folder)
+
+        end = asyncio.run(work())
+        return Ended(end, sender, journal.replay(), self)
+
+
+@dataclass
+class Ended:
+    """What a process left behind."""
+
+    end: RunFinished
+    sender: FakeSender
+    state: RunState
+    world: World
+
+    def status(self, step: str) -> str | None:
+        return self.state.steps[step].status
+
+    def reason(self, step: str) -> str | None:
+        return self.state.steps[step].reason
+
+    def result(self, step: str) -> Any:
+        with Journal.open(self.world.run_folder) as journal:
+            return journal.result(step)
