@@ -15,6 +15,7 @@ from flowrunner.language.templates.compiler import Code, Compiler, Rule, Run, sh
 from flowrunner.language.templates.faults import TemplateFault, near_miss
 from flowrunner.language.templates.functions import FUNCTIONS, INSTEAD, STATES, Function
 from flowrunner.language.templates.lists import TESTS
+from flowrunner.language.templates.meter import CALL
 from flowrunner.language.templates.values import empty_fault, is_empty
 
 
@@ -96,6 +97,7 @@ def _apply(
     run_it, place, name = function.run, compiler.placing(part), compiler.naming(subject)
 
     def applied(run: Run) -> Any:
+        run.meter.spend(CALL)
         target = value(run)
         options = [code(run) for code in positional]
         named_options = {option: code(run) for option, code in keyword.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 from jinja2 import nodes as ast
@@ -127,8 +128,9 @@ class Compiler:
         return nothing  # type: ignore[unreachable]  # mistakes leave `deeper` quietly
 
     def naming(self, part: ast.Node) -> Callable[[], str]:
-        """How the template writes a part, worked out when a message needs it."""
+        """How the template writes a part, worked out once when it is first needed."""
 
+        @cache
         def name() -> str:
             text = path_text(part)
             if text:

@@ -48,6 +48,10 @@ TESTS: Mapping[str, Operator] = {
 """Comparisons by the name that `selectattr` and `is` take."""
 
 
+MAX_DOTS = 10
+"""How deep an attribute may reach."""
+
+
 def need_list(value: Any, name: str) -> Sequence[Any]:
     """The value, which must be a list. `name` is what needs it."""
     if is_list(value):
@@ -70,30 +74,38 @@ def walk(meter: Meter, value: Any, name: str) -> Iterator[Any]:
     return (item for item in items if not (isinstance(item, Record) and item.passed_over))
 
 
-def read_attribute(item: Any, attribute: Any, missing: Callable[[], Any] | None = None) -> Any:
-    """A field of an item by its name, dotted for fields of fields."""
+def attribute_path(attribute: Any) -> tuple[str | int, ...]:
+    """The keys of an attribute: a field of an item, dotted for fields of fields."""
     if isinstance(attribute, int) and not isinstance(attribute, bool):
-        return look_up(item, attribute, "an item", missing)
-    if not isinstance(attribute, str):
+        return (attribute,)
+    if not isinstance(attribute, str) or attribute.count(".") > MAX_DOTS:
         raise TemplateFault(
             "wrong-type", f"`attribute` must be the name of a field, found {found(attribute)}"
         )
-    name = "an item of the list"
-    for part in attribute.split("."):
-        item = look_up(item, int(part) if _is_index(part) else part, name, missing)
-        name = part
-    return item
+    return tuple(int(part) if _is_index(part) else part for part in attribute.split("."))
 
 
 def _is_index(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 10
 
 
+def read_path(
+    item: Any, path: tuple[str | int, ...], missing: Callable[[], Any] | None = None
+) -> Any:
+    """What stands at a path of keys inside an item."""
+    name = "an item of the list"
+    for key in path:
+        item = look_up(item, key, name, missing)
+        name = str(key)
+    return item
+
+
 def _attributes(meter: Meter, value: Any, name: str, attribute: Any) -> Iterator[Any]:
     items = walk(meter, value, name)
     if attribute is None:
         return items
-    return (read_attribute(item, attribute) for item in items)
+    path = attribute_path(attribute)
+    return (read_path(item, path) for item in items)
 
 
 def length(meter: Meter, value: Any, /) -> int:
@@ -165,10 +177,11 @@ def largest(meter: Meter, items: Any, /, attribute: Any = None) -> Any:
 def sort(meter: Meter, items: Any, /, attribute: Any = None, reverse: Any = False) -> list[Any]:
     rows = list(walk(meter, items, "sort"))
     meter.new_items(len(rows))
+    path = () if attribute is None else attribute_path(attribute)
     steps = len(rows).bit_length()
     keyed = []
     for row in rows:
-        value = row if attribute is None else read_attribute(row, attribute)
+        value = read_path(row, path)
         meter.spend(steps * (len(value) if isinstance(value, str) else 1))
         keyed.append((_sort_key(value), row))
     if len({key[0] for key, _ in keyed}) > 1:
@@ -194,10 +207,12 @@ def _sort_key(value: Any) -> tuple[Any, ...]:
 
 
 def unique(meter: Meter, items: Any, /, attribute: Any = None) -> list[Any]:
+    path = () if attribute is None else attribute_path(attribute)
     seen = set()
     kept = []
     for row in walk(meter, items, "unique"):
-        value = row if attribute is None else read_attribute(row, attribute)
+        value = read_path(row, path)
+        meter.parts(1)
         key = "" if is_empty(value) else to_json(meter, value, "an item of the list")
         if key not in seen:
             seen.add(key)
@@ -208,10 +223,10 @@ def unique(meter: Meter, items: Any, /, attribute: Any = None) -> list[Any]:
 
 def map_field(meter: Meter, items: Any, /, *, attribute: Any, default: Any = None) -> list[Any]:
     missing = None if default is None else lambda: default
-    values = []
+    path, values = attribute_path(attribute), []
     for row in walk(meter, items, "map"):
         meter.new_items(1)
-        value = read_attribute(row, attribute, missing)
+        value = read_path(row, path, missing)
         values.append(default if is_empty(value) and default is not None else value)
     return values
 
@@ -244,9 +259,9 @@ def _chosen(
     meter: Meter, items: Any, test: Operator, against: tuple[Any, Any], *, wanted: bool
 ) -> list[Any]:
     attribute, value = against
-    chosen = []
+    path, chosen = attribute_path(attribute), []
     for row in walk(meter, items, "selectattr" if wanted else "rejectattr"):
-        field = read_attribute(row, attribute)
+        field = read_path(row, path)
         if bool(test(meter, field, value)) is wanted:
             meter.new_items(1)
             chosen.append(row)
@@ -285,7 +300,7 @@ def _columns(meter: Meter, rows: Sequence[Any], columns: Any) -> list[str]:
 
 
 def _cell(meter: Meter, row: Any, name: str) -> str:
-    meter.item_visits(1)
+    meter.parts(1)
     if not isinstance(row, Mapping):
         raise TemplateFault("wrong-type", f"`table` needs rows of fields, found {found(row)}")
     value = row[name] if name in row else _absent(row, name)

@@ -17,8 +17,17 @@ MAX_TEXT = 5_000_000
 MAX_WORK = 30_000_000
 """Characters read and written by all operations of one rendering together."""
 
-ITEM = 10
+STEP = 5
+"""What computing one part of the syntax tree costs, in characters; paid in each loop round."""
+
+CALL = 30
+"""What calling a function costs, in characters, besides what it does."""
+
+ITEM = 20
 """What visiting one item of a list costs, in characters."""
+
+PART = 100
+"""What writing or comparing one part of JSON costs, in characters."""
 
 NEW_ITEM = 50
 """What making one new list item costs, in characters: about its bytes in memory."""
@@ -57,12 +66,17 @@ class Meter:
         """Pay for going through so many items."""
         self.spend(count * ITEM)
 
+    def parts(self, count: int) -> None:
+        """Pay for writing or comparing so many parts of JSON."""
+        self.spend(count * PART)
+
     def new_items(self, count: int) -> None:
         """Pay for a new list of so many items, before it is made."""
         self.spend(count * NEW_ITEM)
 
-    def round(self) -> None:
-        """Count one round of a loop."""
+    def round(self, cost: int) -> None:
+        """Count one round of a loop, and pay what it costs at least."""
+        self.spend(cost)
         self.rounds += 1
         if self.rounds > MAX_ROUNDS:
             raise TemplateFault(

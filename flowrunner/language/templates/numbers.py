@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
@@ -19,6 +20,9 @@ from flowrunner.language.templates.values import empty_fault, found, is_empty, i
 
 MAX_DIGITS = 20
 _LONGEST_FORM = 100
+_COST = 300
+"""What exact decimals and dates cost, in characters."""
+
 _PRECISE = Context(prec=2_000)
 """Enough for every number that `bounded` lets pass."""
 
@@ -30,20 +34,18 @@ _MONTHS = (
     *("September", "October", "November", "December"),
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_PART = re.compile(r"YYYY|YY|MMMM|MMM|MM|M|DDDD|DDD|DD|D|HH|mm|ss|T")
 _RUN = re.compile(r"[A-Za-z]+")
-_PARTS_ONLY = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def round_number(meter: Meter, number: Any, /, digits: Any = 0) -> Any:
-    meter.spend(1)
+    meter.spend(_COST)
     value = bounded(need_number("round", number))
     rounded = _rounded(value, need_count(digits, "digits", MAX_DIGITS))
     return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
 
 
 def number(meter: Meter, value: Any, /, digits: Any = None) -> Any:
-    meter.spend(len(value) if isinstance(value, str) else 1)
+    meter.spend(_COST + (len(value) if isinstance(value, str) else 0))
     read = _read_number(value)
     if digits is None:
         return read
@@ -73,7 +75,7 @@ def _read_number(value: Any) -> Any:
 
 
 def date(meter: Meter, value: Any, /, form: Any = "YYYY-MM-DD") -> str:
-    meter.spend(_LONGEST_FORM)
+    meter.spend(_COST)
     moment = _moment(value, "date")
     if not isinstance(form, str) or len(form) > _LONGEST_FORM:
         raise TemplateFault(
@@ -86,31 +88,31 @@ def _write_run(moment: datetime.datetime, letters: str) -> str:
     """Letters of a form: its parts where they are nothing else, so that words stay words."""
     if not _PARTS_ONLY.fullmatch(letters):
         return letters
-    return _PART.sub(lambda part: _written(moment, part[0]), letters)
+    return _PART.sub(lambda part: _WRITTEN[part[0]](moment), letters)
 
 
-def _written(moment: datetime.datetime, part: str) -> str:
-    month, day = _MONTHS[moment.month - 1], _DAYS[moment.weekday()]
-    parts = {
-        "YYYY": f"{moment.year:04}",
-        "YY": f"{moment.year % 100:02}",
-        "MMMM": month,
-        "MMM": month[:3],
-        "MM": f"{moment.month:02}",
-        "M": str(moment.month),
-        "DDDD": day,
-        "DDD": day[:3],
-        "DD": f"{moment.day:02}",
-        "D": str(moment.day),
-        "HH": f"{moment.hour:02}",
-        "mm": f"{moment.minute:02}",
-        "ss": f"{moment.second:02}",
-    }
-    return parts.get(part, part)
+_WRITTEN: Mapping[str, Callable[[datetime.datetime], str]] = {
+    "YYYY": lambda moment: f"{moment.year:04}",
+    "YY": lambda moment: f"{moment.year % 100:02}",
+    "MMMM": lambda moment: _MONTHS[moment.month - 1],
+    "MMM": lambda moment: _MONTHS[moment.month - 1][:3],
+    "MM": lambda moment: f"{moment.month:02}",
+    "M": lambda moment: str(moment.month),
+    "DDDD": lambda moment: _DAYS[moment.weekday()],
+    "DDD": lambda moment: _DAYS[moment.weekday()][:3],
+    "DD": lambda moment: f"{moment.day:02}",
+    "D": lambda moment: str(moment.day),
+    "HH": lambda moment: f"{moment.hour:02}",
+    "mm": lambda moment: f"{moment.minute:02}",
+    "ss": lambda moment: f"{moment.second:02}",
+    "T": lambda _moment: "T",
+}
+_PART = re.compile("|".join(_WRITTEN))
+_PARTS_ONLY = re.compile(f"(?:{_PART.pattern})+")
 
 
 def days_before(meter: Meter, value: Any, /, days: Any) -> str:
-    meter.spend(_LONGEST_FORM)
+    meter.spend(_COST)
     moment = _moment(value, "days_before")
     if not is_number(days) or days != int(days):
         raise TemplateFault(

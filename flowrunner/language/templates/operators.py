@@ -31,12 +31,12 @@ def equal(meter: Meter, left: Any, right: Any) -> bool:
     if is_number(left) or isinstance(left, bool):
         return is_number(left) is is_number(right) and bool(left == right)
     if is_list(left) and is_list(right):
-        meter.item_visits(1)
+        meter.parts(min(len(left), len(right)) + 1)
         return len(left) == len(right) and all(
             equal(meter, one, other) for one, other in zip(left, right, strict=True)
         )
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        meter.item_visits(1)
+        meter.parts(min(len(left), len(right)) + 1)
         return left.keys() == right.keys() and all(
             equal(meter, left[key], right[key]) for key in left
         )
@@ -134,10 +134,11 @@ def need_number(sign: str, value: Any, name: str = "") -> Any:
 
 def _arithmetic(sign: str, compute: Callable[[Any, Any], Any]) -> Operator:
     def calculated(meter: Meter, left: Any, right: Any) -> Any:
-        meter.spend(1)
         left, right = need_number(sign, left), need_number(sign, right)
         try:
-            return bounded(compute(left, right))
+            result = bounded(compute(left, right))
+            meter.spend(result.bit_length() // 16 if isinstance(result, int) else 1)
+            return result
         except ZeroDivisionError:
             fix = "test the divisor with `if` first"
             raise TemplateFault("wrong-type", f"`{sign}` divides by zero here", fix) from None

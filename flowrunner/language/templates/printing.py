@@ -88,7 +88,7 @@ class _Writer:
         elif isinstance(value, Empty):
             raise empty_fault(value, self.name)
         elif isinstance(value, Mapping) or is_list(value):
-            self.meter.item_visits(len(value) + 1)
+            self.meter.parts(len(value) + 1)
             self.write_items(value, depth + 1)
         else:
             self.parts.append(scalar(value) or _refuse(value, self.name))
@@ -133,7 +133,7 @@ def plain(meter: Meter, value: Any, name: str, depth: int = 0) -> JSON:
     if isinstance(value, Empty):
         return None
     if isinstance(value, Mapping) or is_list(value):
-        meter.new_items(len(value) + 1)
+        meter.parts(len(value) + 1)
         check_whole(value, depth + 1, name)
         if isinstance(value, Mapping):
             return {str(key): plain(meter, value[key], name, depth + 1) for key in value}

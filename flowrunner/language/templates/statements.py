@@ -13,6 +13,7 @@ from jinja2 import nodes as ast
 from flowrunner.language.templates.compiler import Code, Compiler, Rule, Run
 from flowrunner.language.templates.faults import TemplateFault
 from flowrunner.language.templates.lists import need_list
+from flowrunner.language.templates.meter import STEP
 from flowrunner.language.templates.printing import printed
 from flowrunner.language.templates.values import empty_fault, found, is_empty, is_list
 
@@ -121,45 +122,57 @@ def _target(compiler: Compiler, target: ast.Node) -> Callable[[dict[str, Any], A
 def loop(compiler: Compiler, part: ast.For) -> Code:
     if part.recursive:
         raise compiler.fault("template-off", "`recursive` loops are off", part)
-    rounds_of, place = _rounds(compiler, part), compiler.placing(part.iter)
+    items_of, bind = _items(compiler, part), _target(compiler, part.target)
     body, otherwise = compiler.body(part.body), compiler.body(part.else_)
+    cost, place = _cost(part.body), compiler.placing(part.iter)
     counts = any(name.name == "loop" for piece in part.body for name in piece.find_all(ast.Name))
 
     def repeat(run: Run) -> None:
         outer = run.names
         try:
-            rounds = rounds_of(run)
-            for position, run.names in enumerate(rounds):
+            items = items_of(run)
+            for position, item in enumerate(items):
+                run.meter.round(cost + len(outer))
+                run.names = {**outer}
+                bind(run.names, item)
                 if counts:
-                    run.names["loop"] = _loop_fields(position, len(rounds))
+                    run.names["loop"] = _loop_fields(position, len(items))
                 body(run)
         except TemplateFault as fault:
             raise place(fault) from None
         finally:
             run.names = outer
-        if not rounds:
+        if not items:
             otherwise(run)
 
     return repeat
 
 
-def _rounds(compiler: Compiler, part: ast.For) -> Callable[[Run], list[dict[str, Any]]]:
-    """What gives the names of every round: the outer ones and the item, where its test holds."""
-    items, bind = compiler.expression(part.iter), _target(compiler, part.target)
-    test = None if part.test is None else compiler.expression(part.test)
-    name = compiler.naming(part.iter)
+def _cost(body: Sequence[ast.Node]) -> int:
+    """What one round costs at least: so much for every part of the body."""
+    return STEP * (1 + sum(1 + sum(1 for _ in part.find_all(ast.Node)) for part in body))
 
-    def rounds_of(run: Run) -> list[dict[str, Any]]:
-        outer, rounds = run.names, []
-        for item in _loop_items(items(run), name()):
-            run.meter.round()
+
+def _items(compiler: Compiler, part: ast.For) -> Callable[[Run], Sequence[Any]]:
+    """What gives the items of a loop, those for which its test holds."""
+    value, name = compiler.expression(part.iter), compiler.naming(part.iter)
+    if part.test is None:
+        return lambda run: _loop_items(value(run), name())
+    test, bind = compiler.expression(part.test), _target(compiler, part.target)
+    cost = _cost([part.test])
+
+    def chosen(run: Run) -> list[Any]:
+        outer, kept = run.names, []
+        for item in _loop_items(value(run), name()):
+            run.meter.round(cost + len(outer))
             run.names = {**outer}
             bind(run.names, item)
-            if test is None or test(run):
-                rounds.append(run.names)
-        return rounds
+            if test(run):
+                kept.append(item)
+        run.names = outer
+        return kept
 
-    return rounds_of
+    return chosen
 
 
 def _loop_items(value: Any, name: str) -> Sequence[Any]:

@@ -59,6 +59,7 @@ def capitalize(meter: Meter, text: Any, /) -> str:
 
 def title(meter: Meter, text: Any, /) -> str:
     whole = _grown(meter, need_text(meter, text, "title"))
+    meter.new_items(len(whole) // 2)
     return _WORD.sub(lambda word: word[0].capitalize(), whole)
 
 
