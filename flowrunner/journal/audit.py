@@ -33,8 +33,8 @@ def _verify(reader: Reader) -> None:
         reader.frozen(name)
     kept_to, totals = reader.totals()
     projection = _fold_all(reader)
-    if reader.last_seq() != kept_to:
-        raise damaged(reader.path, kept_to + 1)
+    if kept_to != (last_seq := reader.last_seq()):
+        raise damaged(reader.path, min(kept_to, last_seq) + 1)
     _compare(reader, "steps", map(rows.pack_step, projection.steps.values()))
     _compare(reader, "calls", map(rows.pack_call, projection.calls.values()))
     if rows.pack_totals(projection.totals) != rows.pack_totals(totals):

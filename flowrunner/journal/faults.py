@@ -20,6 +20,16 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP}
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
 
 
+_IN_THE_WAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+
 def is_storage_error(error: BaseException) -> bool:
     """Whether an exception comes from the disk or the database, and not from our own code."""
     # A misuse of the library or a broken constraint would be our own mistake.
@@ -35,6 +45,17 @@ def storage_fault(error: BaseException, folder: Path) -> FlowrunnerError:
     if isinstance(error, OSError):
         return _system_fault(error.errno, folder)
     return _database_fault(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT), folder)
+
+
+def reading_fault(error: BaseException, path: Path) -> FlowrunnerError:
+    """The sentence for a journal file that is there and cannot be read.
+
+    It is damaged, unless something else stands in the way.
+    """
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    if code & 0xFF in _IN_THE_WAY and code != sqlite3.SQLITE_IOERR_SHORT_READ:
+        return storage_fault(error, path.parent)
+    return damaged(path)
 
 
 def damaged(path: Path, seq: int | None = None, what: str | None = None) -> JournalUnusable:

@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flowrunner.errors import EnvironmentFault, JournalUnusable, RunBusy
+from flowrunner.errors import JournalUnusable, RunBusy
 from flowrunner.journal import tables
-from flowrunner.journal.faults import damaged, storage_fault
+from flowrunner.journal.faults import damaged, reading_fault, storage_fault
 from flowrunner.journal.mark import read_mark
 from flowrunner.journal.reader import Reader
 from flowrunner.platform import FileLock
@@ -82,8 +82,8 @@ def open_reader(folder: Path, closing: ExitStack) -> Reader:
     try:
         connection = _connect(path, closing)
         tables.check_identity(connection, path)
-    except sqlite3.Error as error:
-        raise _refusal(error, path) from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise reading_fault(error, path) from error
     reader = Reader(connection, path)
     last_seq = reader.last_seq()
     if mark > last_seq:
@@ -108,16 +108,6 @@ def check_readable(path: Path) -> None:
             f"The journal `{path}` is empty: the run ended before it began, or the file was cut.",
             help="Start the workflow again with `flowrunner run`.",
         )
-
-
-def _refusal(error: sqlite3.Error, path: Path) -> JournalUnusable | EnvironmentFault:
-    """A readable file that SQLite does not take is damaged, unless somebody else is in the way."""
-    fault = storage_fault(error, path.parent)
-    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    in_the_way = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR}
-    if isinstance(fault, EnvironmentFault) and primary in {*in_the_way, sqlite3.SQLITE_FULL}:
-        return fault
-    return damaged(path, what="it cannot be read as a database")
 
 
 def _connect(path: Path, closing: ExitStack) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from typing import Any
 from flowrunner.events import JSON, Event
 from flowrunner.journal import rows
 from flowrunner.journal.codec import Record, decode
-from flowrunner.journal.faults import damaged, is_storage_error, storage_fault
+from flowrunner.journal.faults import damaged, reading_fault
 from flowrunner.journal.projection import CallKey, fold_run
 from flowrunner.journal.state import CallState, RunState, StepState, Totals
 from flowrunner.journal.tables import OF_THE_RUN
@@ -39,10 +39,10 @@ class Reader:
         """The rows of a query; the database's errors become sentences."""
         try:
             return self.connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            if not is_storage_error(error):
-                raise
-            raise storage_fault(error, self.path.parent) from error
+        except sqlite3.ProgrammingError:
+            raise
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise reading_fault(error, self.path) from error
 
     def last_seq(self) -> int:
         """The number of the last record, 0 when there is none."""
@@ -191,8 +191,8 @@ class Reader:
             fold_run(run, row[0], decode(self._checked(row)))
         run.run = run.run or self.path.parent.name
         kept_to, run.totals = self.totals()
-        if kept_to != self.last_seq():
-            raise damaged(self.path, kept_to + 1)
+        if kept_to != (last_seq := self.last_seq()):
+            raise damaged(self.path, min(kept_to, last_seq) + 1)
         return run
 
     def replay(self) -> RunState:

@@ -1,0 +1,255 @@
+"""The rows that are kept beside the records say what the records say."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from journal_histories import (
+    HISTORIES,
+    NOW,
+    address,
+    call_answered,
+    call_lost,
+    call_not_sent,
+    call_refused,
+    call_sent,
+    clock,
+    item_history,
+    run_finished,
+    run_started,
+    small_history,
+    step_finished,
+    step_started,
+    warned,
+)
+
+from flowrunner import events
+from flowrunner.errors import ExitStatus
+from flowrunner.events import ApiError, Event, Usage
+from flowrunner.journal.journal import Journal
+from flowrunner.journal.projection import Nothing, Projection
+from flowrunner.journal.state import CallState, RunState, StepState, Totals
+
+RANDOMLY = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+
+
+def fold(history: list[Event]) -> Projection:
+    projection = Projection(Nothing(), Totals())
+    for seq, event in enumerate(history, start=1):
+        projection.apply(seq, event)
+    return projection
+
+
+def journal_of(folder: Path, history: list[Event]) -> Journal:
+    journal = Journal.create(folder, {}, clock, inline=True)
+    asyncio.run(journal.append_many(history))
+    return journal
+
+
+def everything(run: RunState) -> list[object]:
+    return [run, [step.calls for step in run.steps.values()]]
+
+
+@RANDOMLY
+@given(HISTORIES, st.lists(st.integers(1, 7), min_size=1, max_size=40))
+def test_rows_are_what_the_records_add_up_to(history: list[Event], cuts: list[int]) -> None:
+    """However a history is cut into transactions and into owners."""
+    with tempfile.TemporaryDirectory() as home:
+        folder, done = Path(home) / "run", 0
+        Journal.create(folder, {}, clock, inline=True).close()
+        for cut in cuts:
+            with Journal.open(folder, writable=True, inline=True) as journal:
+                asyncio.run(journal.append_many(history[done : done + cut]))
+                done += cut
+        history = history[:done]
+        with Journal.open(folder, writable=True, inline=True) as journal:
+            journal.verify()
+            kept = journal.replay()
+            expected = fold(history)
+            assert kept.totals == expected.totals
+            assert {unit: step for unit, step in kept.steps.items() if step.status} == (
+                expected.steps
+            )
+            calls = [call for step in kept.steps.values() for call in step.calls]
+            assert {call.key: call for call in calls} == expected.calls
+            journal.rebuild_projection()
+            assert everything(journal.replay()) == everything(kept)
+            journal.verify()
+
+
+def test_memory_follows_what_is_in_flight() -> None:
+    projection = Projection(Nothing(), Totals())
+    for seq, event in enumerate(item_history(50), start=1):
+        projection.apply(seq, event)
+        projection.settle()
+    assert not projection.steps
+    assert not projection.calls
+
+
+CALL_ENDS = [
+    (
+        call_answered(),
+        {
+            "state": "answered",
+            "http_status": 200,
+            "status": "completed",
+            "request_id": "req_1",
+            "response_id": "resp_1",
+            "served_model": "gpt-5-mini-2026",
+            "service_tier": "default",
+            "usage": Usage(100, 20, 10, 0, 5),
+            "cost_usd": 0.25,
+            "elapsed_s": 1.0,
+        },
+        Totals(1, 1, cost_usd=0.25, usage=Usage(100, 20, 10, 0, 5)),
+    ),
+    (
+        call_answered(cost_usd=None),
+        {"state": "answered", "cost_usd": None},
+        Totals(1, 1, unknown_cost_calls=1, usage=Usage(100, 20, 10, 0, 5)),
+    ),
+    (
+        call_refused(),
+        {
+            "state": "refused",
+            "http_status": 429,
+            "message": "slow down",
+            "error": ApiError("slow down", "requests", None, "rate_limit_exceeded"),
+            "retry_in_s": 1.5,
+        },
+        Totals(1, 1),
+    ),
+    (call_not_sent(), {"state": "not-sent", "kind": "refused"}, Totals(1, 1, not_sent_calls=1)),
+    (call_lost(), {"state": "lost", "kind": "reset"}, Totals(1, 1, lost_calls=1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("end", "fields", "totals"), CALL_ENDS, ids=[str(end[1]["state"]) for end in CALL_ENDS]
+)
+def test_a_call_and_its_end(
+    tmp_path: Path, end: Event, fields: dict[str, object], totals: Totals
+) -> None:
+    with journal_of(tmp_path / "run", [step_started(), call_sent(), end]) as journal:
+        run = journal.replay()
+        (call,) = run.steps["triage"].calls
+        assert {name: getattr(call, name) for name in fields} == fields
+        assert (call.sent_at, call.sent_seq, call.ended_at, call.end_seq) == (NOW, 2, NOW + 1, 3)
+        assert call.model == "gpt-5-mini"
+        assert call.address == address()
+        assert run.totals == totals
+        assert journal.calls("triage") == [call]
+
+
+def test_a_lost_call_that_is_found_again_counts_once(tmp_path: Path) -> None:
+    history = [step_started(), call_sent(), call_lost(), call_answered(cost_usd=None)]
+    with journal_of(tmp_path / "run", [*history, call_answered()]) as journal:
+        totals = journal.replay().totals
+        assert totals == Totals(1, 1, cost_usd=0.25, usage=Usage(100, 20, 10, 0, 5))
+
+
+def test_a_call_without_an_end_is_open(tmp_path: Path) -> None:
+    with journal_of(tmp_path / "run", [step_started(), call_sent()]) as journal:
+        run = journal.replay()
+        assert [call.state for call in run.open_calls()] == ["sent"]
+        assert not run.is_finished
+
+
+def test_what_a_step_costs() -> None:
+    step = StepState("triage")
+    assert (step.calls, step.cost_usd, step.usage) == ([], 0, Usage())
+    answered = {"state": "answered", "model": None, "client_request_id": "", "sent_at": 0.0}
+    for post, cost in enumerate((0.5, 0.25), start=1):
+        call = CallState("triage", 1, 1, post, **answered, sent_seq=post, cost_usd=cost)
+        step.calls.append(call)
+    assert step.cost_usd == 0.75
+    step.calls[0].cost_usd = None
+    assert step.cost_usd is None
+
+
+def test_steps_stand_in_the_order_of_the_file_then_of_appearance(tmp_path: Path) -> None:
+    history = [
+        run_started("first", "second", "third"),
+        step_started("second"),
+        step_started("extract[10]"),
+        step_started("extract[9]"),
+        step_started("first"),
+    ]
+    with journal_of(tmp_path / "run", history) as journal:
+        steps = journal.replay().steps
+    assert list(steps) == ["first", "second", "third", "extract[10]", "extract[9]"]
+    assert steps["third"] == StepState("third")
+
+
+def test_a_step_that_goes_on_after_a_crash_keeps_its_start(tmp_path: Path) -> None:
+    history = [step_started(), events.RunResumed(at=NOW + 9, epoch=2), step_started(at=NOW + 9)]
+    with journal_of(tmp_path / "run", history) as journal:
+        assert journal.replay().steps["triage"].started_at == NOW
+
+
+def test_a_step_that_is_done_again_has_no_result_until_then(tmp_path: Path) -> None:
+    history = [
+        step_started(),
+        step_finished(status="failed", result={"status": "failed"}),
+        step_started(at=NOW + 9),
+    ]
+    with journal_of(tmp_path / "run", history) as journal:
+        assert journal.result("triage") is None
+        again = journal.replay().steps["triage"]
+        assert (again.status, again.started_at, again.ended_at) == ("running", NOW + 9, None)
+
+
+def test_the_run_as_a_whole(tmp_path: Path) -> None:
+    history = small_history()
+    with journal_of(tmp_path / "run", history) as journal:
+        run = journal.replay()
+        assert (run.run, run.workflow) == ("20260921-120000-7f3a", "ticket")
+        assert (run.status, run.exit_status, run.resumes) == ("succeeded", ExitStatus.DONE, 1)
+        assert run.is_finished
+        assert run.origins == [{"command": ["flowrunner", "run"]}, {"pid": 1}]
+        assert run.origin == {"command": ["flowrunner", "run"]}
+        assert [(notice.code, notice.unit) for notice in run.warnings] == [("old-model", "triage")]
+        assert journal.body(run.result_seq or 0, "result") == {"team": "billing"}
+        assert [call.state for call in run.steps["triage"].calls] == ["refused", "answered"]
+        assert run.steps["reply"].reason == "if"
+        brief = journal.summary()
+        assert (brief.status, brief.totals) == (run.status, run.totals)
+
+
+def test_a_resumed_run_is_running_again(tmp_path: Path) -> None:
+    history = [*small_history(), events.RunResumed(at=NOW + 60, epoch=2)]
+    with journal_of(tmp_path / "run", history) as journal:
+        run = journal.replay()
+    assert (run.status, run.exit_status, run.ended_at) == ("running", None, None)
+    assert (run.message, run.resumes, run.result_seq) == (None, 2, None)
+
+
+def test_a_run_that_never_began_is_named_by_its_folder(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "20260921-120000-0001", {}, clock) as journal:
+        assert journal.replay() == RunState(run="20260921-120000-0001")
+
+
+def test_warnings_and_ends_do_not_touch_steps() -> None:
+    projection = fold([warned(address()), run_started("triage"), run_finished()])
+    assert not projection.steps
+
+
+def test_people_can_ask_in_sql(tmp_path: Path) -> None:
+    journal_of(tmp_path / "run", small_history()).close()
+    with sqlite3.connect(tmp_path / "run" / "journal.db") as connection:
+        calls = connection.execute(
+            "SELECT unit, post, state, usage_input, cost_usd, error_code FROM readable_calls"
+        ).fetchall()
+        steps = connection.execute("SELECT unit, status, reason FROM readable_steps").fetchall()
+    connection.close()
+    assert calls == [
+        ("triage", 1, "refused", None, None, "rate_limit_exceeded"),
+        ("triage", 2, "answered", 100, 0.25, None),
+    ]
+    assert steps == [("reply", "skipped", "if"), ("triage", "succeeded", None)]
