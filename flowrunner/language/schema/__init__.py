@@ -19,7 +19,7 @@ _MOST = 200
 
 
 def check_shape(document: Document) -> list[Finding]:
-    """What is wrong with the keys of a document and the kinds of their values, in file order.
+    """What is wrong with the keys of a document and the kinds of their values, in no order.
 
     At most 200 mistakes are looked at. A key that belongs to the language but is not built yet is
     no mistake here.

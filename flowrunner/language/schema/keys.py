@@ -34,14 +34,13 @@ def unknown_keys(violation: Violation) -> list[Finding]:
 def _unknown(key: str, violation: Violation, known: Mapping[str, Any]) -> Finding:
     route = (*violation.route, key)
     where = _where(violation)
-    free = [name for name in known if name not in violation.value]
-    near = _near(key, free)
-    if near is not None:
-        message = f"unknown key {in_backticks(key)} {where}: did you mean `{near}`?"
-        return Finding("unknown-key", message, route, f"write `{near}`", aim="key")
     elsewhere = _elsewhere(key, violation)
     if elsewhere is not None:
         return Finding("unknown-key", elsewhere[0], route, elsewhere[1], aim="key")
+    near = _near(key, [name for name in known if name not in violation.value])
+    if near is not None:
+        message = f"unknown key {in_backticks(key)} {where}: did you mean `{near}`?"
+        return Finding("unknown-key", message, route, f"write `{near}`", aim="key")
     fix = None
     if "request" in known:
         fix = "a field of the API that flowrunner does not know goes under `request`"

@@ -159,20 +159,28 @@ def _enum(_: Any, words: list[Any], value: Any, schema: Any) -> Iterator[Validat
         yield _error("enum", words, value, schema)
 
 
+def _text(value: Any, schema: Mapping[str, Any]) -> str | None:
+    """A value as the text it is meant to be; None where the schema takes it as what it is."""
+    kinds = schema.get("type", ())
+    is_native = isinstance(value, bool) and "boolean" in kinds
+    is_native |= isinstance(value, int | float) and ("integer" in kinds or "number" in kinds)
+    return None if is_native else spelled(value)
+
+
 def _pattern(_: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
-    text = spelled(value)
+    text = _text(value, schema)
     if text is not None and not re.search(pattern, text):
         yield _error("pattern", pattern, value, schema)
 
 
 def _min_length(_: Any, least: int, value: Any, schema: Any) -> Iterator[ValidationError]:
-    text = spelled(value)
+    text = _text(value, schema)
     if text is not None and len(text.strip()) < least:
         yield _error("minLength", least, value, schema)
 
 
 def _max_length(_: Any, most: int, value: Any, schema: Any) -> Iterator[ValidationError]:
-    text = spelled(value)
+    text = _text(value, schema)
     if text is not None and len(text) > most:
         yield _error("maxLength", most, value, schema)
 
