@@ -286,3 +286,7 @@ class StepResult:
     sources: tuple[dict[str, JSON], ...] = ()
     files: tuple[str, ...] = ()
     tool_calls: tuple[dict[str, JSON], ...] = ()
+
+    def as_json(self) -> dict[str, JSON]:
+        """The fields by name; nothing is copied."""
+        return {name: getattr(self, name) for name in self.__slots__}

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from flowrunner.events import Usage
 from flowrunner.json_text import NotJson
-from flowrunner.responses.items import OpenCall, read_answer, read_output, read_usage
+from flowrunner.responses.items import (
+    OpenCall,
+    count_web_searches,
+    read_answer,
+    read_output,
+    read_usage,
+)
 
 
 def message(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -192,7 +198,7 @@ def test_sources_are_told_once_the_cited_first() -> None:
         {"title": "A", "url": "https://a.example", "kind": "cited"},
         {"title": None, "url": "https://b.example", "kind": "consulted"},
     )
-    assert answer.web_searches == 1
+    assert count_web_searches(response(search, message(text("x")))) == 1
 
 
 def test_reasoning_and_unknown_items_are_listed() -> None:

@@ -26,7 +26,7 @@ from flowrunner.events import (
     Event,
 )
 from flowrunner.journal.state import CallState
-from flowrunner.responses.items import read_answer
+from flowrunner.responses.items import count_web_searches
 from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
 from flowrunner.responses.retry import (
     Accept,
@@ -293,7 +293,7 @@ def call_cost_usd(outcome: Answered, model: JSON) -> float | None:
         outcome.model or (model if isinstance(model, str) else None),
         outcome.usage,
         service_tier=outcome.service_tier,
-        web_searches=read_answer(outcome.response).web_searches,
+        web_searches=count_web_searches(outcome.response),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class Steps:
                 reason=ending.reason,
                 message=ending.message and self.ports.scrubber.scrub(ending.message),
                 help=ending.help,
-                result=self.ports.scrubber.scrub_json(asdict(result)),
+                result=self.ports.scrubber.scrub_json(result.as_json()),
             )
         )
 

@@ -60,7 +60,6 @@ class Answer:
     sources: tuple[dict[str, JSON], ...] = ()
     reasoning: tuple[str, ...] = ()
     open_calls: tuple[OpenCall, ...] = ()
-    web_searches: int = 0
     unknown_items: tuple[str, ...] = ()
 
 
@@ -92,9 +91,13 @@ def read_answer(response: Mapping[str, JSON]) -> Answer:
         sources=tuple(_sources(items)),
         reasoning=tuple(_reasoning(items)),
         open_calls=open_calls,
-        web_searches=types.count("web_search_call"),
         unknown_items=tuple(sorted({name for name in types if name not in known})),
     )
+
+
+def count_web_searches(response: Mapping[str, JSON]) -> int:
+    """How many web searches a response made: each is billed on its own (FACTS: prices)."""
+    return sum(_type(item) == "web_search_call" for item in _mappings(response.get("output")))
 
 
 def read_usage(usage: JSON) -> Usage | None:
