@@ -15,7 +15,7 @@ from flowrunner.cli.screen import Screen
 from flowrunner.diagnostics import did_you_mean
 from flowrunner.errors import ExitStatus, FlowrunnerError
 
-_COMMANDS = {
+SECTIONS = {
     "Start": {
         "demo": ("starting", "Make a small project, run it on the simulator, show what came out."),
     },
@@ -46,10 +46,10 @@ class Commands(click.Group):
     """The commands by section; each one's module is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return [name for section in _COMMANDS.values() for name in section]
+        return [name for section in SECTIONS.values() for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        for section in _COMMANDS.values():
+        for section in SECTIONS.values():
             if cmd_name in section:
                 module = importlib.import_module(f"flowrunner.cli.{section[cmd_name][0]}")
                 command: click.Command = getattr(module, cmd_name)
@@ -67,7 +67,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        for title, section in _COMMANDS.items():
+        for title, section in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, text) for name, (_, text) in section.items()])
 
