@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from flowrunner.catalog import cost_usd
+import jsonschema
+import pytest
+
+from flowrunner.catalog import cost_usd, load_schema
 from flowrunner.errors import ExitStatus
 from flowrunner.events import (
     Address,
@@ -26,8 +31,11 @@ from flowrunner.events import (
     Usage,
     Warned,
 )
+from flowrunner.journal.journal import Journal
 from flowrunner.journal.projection import Nothing, Projection, fold_run
 from flowrunner.journal.state import RunState, StepState, Totals
+from flowrunner.report.files import report_json
+from flowrunner.report.html import render_html
 from flowrunner.report.report import build_report
 
 START = 1_795_330_804.12
@@ -485,3 +493,61 @@ def report_of(story: Story) -> dict[str, Any]:
     """The report of a story."""
     record = MemoryRecord(story)
     return build_report(record.replay(), record)
+
+
+SCHEMA = load_schema("report")
+
+
+@pytest.fixture(params=STORIES.values(), ids=STORIES)
+def story(request: pytest.FixtureRequest) -> Story:
+    told: Callable[[], Story] = request.param
+    return told()
+
+
+def test_the_schema_of_the_report_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_property_of_the_schema_says_what_it_is() -> None:
+    for name, entry in _properties(SCHEMA):
+        assert entry.get("description"), f"`{name}` has no description"
+
+
+def _properties(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        yield from (properties or {}).items()
+        for value in schema.values():
+            yield from _properties(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _properties(value)
+
+
+def test_a_report_fits_its_schema(story: Story) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    faults = [f"{e.json_path}: {e.message}" for e in validator.iter_errors(report_of(story))]
+    assert faults == []
+
+
+def test_the_same_journal_gives_the_same_bytes(story: Story) -> None:
+    first, second = report_of(story), report_of(story)
+    assert report_json(first) == report_json(second)
+    assert render_html(first) == render_html(second)
+
+
+def test_report_json_is_the_report(story: Story) -> None:
+    report = report_of(story)
+    assert json.loads(report_json(report)) == report
+
+
+def test_a_real_journal_gives_the_same_report(story: Story, tmp_path: Path) -> None:
+    frozen = {"graph": json.dumps(story.graph), "inputs": json.dumps(story.inputs)}
+
+    async def write() -> None:
+        with Journal.create(tmp_path / RUN, frozen, lambda: START) as journal:
+            await journal.append_many(story.events)
+
+    asyncio.run(write())
+    with Journal.open(tmp_path / RUN) as journal:
+        assert build_report(journal.replay(), journal) == report_of(story)

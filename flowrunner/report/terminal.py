@@ -127,6 +127,8 @@ class ProgressLines:
         if isinstance(event, Warned):
             return [self._warned(event)]
         if isinstance(event, RunResumed):
+            # What an earlier process began took an unknown time.
+            self._going.clear()
             return [self.style.line(f"Resumed by process {event.epoch} of this run.")]
         return []
 

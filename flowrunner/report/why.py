@@ -14,7 +14,7 @@ from flowrunner.report.conversation import Holder
 
 _PATH = re.compile(r"\b(?P<root>steps|inputs)((?:\.[A-Za-z_]\w*|\[\d+\]|\['[^']*'\])+)")
 _PART = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']*)'\]")
-_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
+_STRING = re.compile(r"((?<=[\w\]]\[)'[^']*'(?=\]))|'[^']*'|\"[^\"]*\"")
 
 LookUp = Callable[[str, str], JSON]
 """Finds a value by its root and name: `("steps", "triage")` or `("inputs", "ticket")`."""
@@ -71,10 +71,8 @@ def _values(condition: str | None, look_up: LookUp, holder: Holder) -> list[dict
 
 
 def _without_strings(condition: str) -> str:
-    # A literal may look like a path; keep the brackets of steps['name'], which are one.
-    return _STRING.sub(
-        lambda m: m.group() if condition[m.start() - 1 : m.start()] == "[" else "''", condition
-    )
+    # A text in quotes may look like a path; that of steps['name'] belongs to one.
+    return _STRING.sub(lambda found: found.group(1) or "''", condition)
 
 
 def _descend(value: JSON, parts: list[str | int]) -> tuple[JSON, bool]:
