@@ -274,6 +274,7 @@ def test_every_character_of_a_value_is_found_in_the_source(
         ("a: [{{ x }}, {{ y }}]\n", ["quote-template", "quote-template"]),
         ("a: { b: {{ x }} }\n", ["quote-template"]),
         ("a: {{ x }} and more\n", ["quote-template"]),
+        ("a: {{ [1, 2, &x y] }}\nb: *x\n", ["quote-template", "alias"]),
         ("a: {% if x %}y{% endif %}\n", ["quote-template"]),
         ("{{ x }}: 1\n", ["quote-template"]),
         ("a: Do this: now\n", ["colon"]),
@@ -416,7 +417,10 @@ def test_monsters_end_in_one_sentence(text: str, code: str) -> None:
 
 def test_a_file_with_countless_mistakes_ends() -> None:
     assert len(codes("a: x: y\n" * 5000)) <= 20
-    assert len(codes("a: 1\n" * 5000)) <= 200
+    assert len(codes("a: 1\n" * 100_000)) <= 200
+    assert len(codes("a: &x 1\n" * 50_000)) <= 200
+    assert len(codes("".join(f"k{n}: &a{n} [1]\n" for n in range(20_000)))) == 0
+    assert len(codes("a: x #y\n" * 50_000)) <= 200
 
 
 def test_deep_but_allowed_nesting_is_read() -> None:

@@ -63,6 +63,7 @@ class _Open:
     seen: dict[str, int] = field(default_factory=dict)
     last: tuple[int, int] | None = None  # the span of the value before, for what a comma cut off
     is_braces: bool = False  # the two braces of an unquoted {{ … }}
+    anchor: _Anchor | None = None
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class Composer:
         opened.flow = bool(event.flow_style)
         self._refuse_tag(event, opened.value)
         if event.anchor:
-            self._remember(event, number)
+            opened.anchor = self._remember(event, number)
         self._notice_braces(opened, is_mapping)
         self._stack.append(opened)
         self._aliases_inside.append(0)
@@ -168,10 +169,9 @@ class Composer:
             self._braces_as_text(opened, end)
             return
         outline.close(opened.number, end)
-        for anchor in self._anchors.values() if self._anchors else ():
-            if anchor.number == opened.number:
-                anchor.value = opened.value
-                anchor.expanded = outline.size(opened.number) + aliased
+        if opened.anchor is not None:
+            opened.anchor.value = opened.value
+            opened.anchor.expanded = outline.size(opened.number) + aliased
         self._put(opened.value, opened.number, opened.start, end)
 
     def _braces_as_text(self, opened: _Open, end: int) -> None:
@@ -179,6 +179,8 @@ class Composer:
         del self.faults[opened.faults_before :]
         self._note(noticing.unquoted_braces(text, opened.start))
         self.composed.outline.forget_from(opened.number)
+        while self._anchors and next(reversed(self._anchors.values())).number >= opened.number:
+            self._anchors.popitem()
         number = self.composed.outline.add(RAW, opened.start, end)
         self._put(text, number, opened.start, end)
 
@@ -191,8 +193,7 @@ class Composer:
         value, kind = self._value(event, style, start, bare)
         number = self.composed.outline.add(kind, bare, max(bare, end))
         if event.anchor:
-            self._remember(event, number)
-            anchor = self._anchors[event.anchor]
+            anchor = self._remember(event, number)
             anchor.value, anchor.scalar, anchor.expanded = value, True, 1
         self._put(value, number, bare, max(bare, end))
 
@@ -218,8 +219,13 @@ class Composer:
         key = self._stack[-1].key if self._stack else None
         return key if isinstance(key, str) else None
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether no more faults are kept. What counts lines for its sentence asks first."""
+        return len(self.faults) >= MAX_FAULTS
+
     def _note(self, fault: Fault | None) -> None:
-        if fault is not None and len(self.faults) < MAX_FAULTS:
+        if fault is not None and not self._is_full:
             self.faults.append(fault)
 
     def _without_properties(self, start: int, event: Opening | ScalarEvent) -> int:
@@ -261,9 +267,10 @@ class Composer:
             word = noticing.as_meant(word)
         above.key = word
         if word in above.seen:
-            first, second = (self._lines.number(at) for at in (above.seen[word], entry.start))
-            self._note(noticing.duplicate(word, entry, first, second))
             above.key = None
+            if not self._is_full:
+                first, second = (self._lines.number(at) for at in (above.seen[word], entry.start))
+                self._note(noticing.duplicate(word, entry, first, second))
             return
         above.seen[word] = entry.start
         self.composed.outline.name_key(number, word)
@@ -301,17 +308,19 @@ class Composer:
         self._note(fault)
         return is_text
 
-    def _remember(self, event: Opening | ScalarEvent, number: int) -> None:
+    def _remember(self, event: Opening | ScalarEvent, number: int) -> _Anchor:
         start = _start(event)
         name = str(event.anchor)
         anchor = _Anchor(number, start, len(name) + 1)
-        if name in self._anchors:
+        if name in self._anchors and not self._is_full:
             line = self._lines.number(self._anchors[name].start)
             message = f"the anchor `&{name}` was already given on line {line}"
             fix = "give every anchor a name of its own"
             self._note(Fault("alias", message, start, anchor.length, fix))
             anchor.used = True
-        self._anchors[name] = anchor
+        self._anchors.pop(name, None)
+        self._anchors[name] = anchor  # the latest one stands last
+        return anchor
 
     def _alias(self, event: AliasEvent) -> None:
         start, end = _start(event), _end(event)
