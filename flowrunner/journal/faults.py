@@ -15,7 +15,7 @@ from flowrunner.errors import EnvironmentFault, FlowrunnerError, JournalUnusable
 _GO_ON = "Then `flowrunner resume`: what is finished is kept and not sent again."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_MISSING = {errno.ENOENT, errno.ENOTDIR}
+_MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP}
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
 
@@ -84,7 +84,7 @@ def _system_fault(number: int | None, folder: Path) -> EnvironmentFault:
         return _forbidden(folder)
     if number in _MISSING:
         return EnvironmentFault(
-            f"The folder `{folder}` does not exist, or something above it is not a folder."
+            f"The folder `{folder}` does not exist, or it or something above it is not a folder."
         )
     if number in _NO_LOCKS:
         return EnvironmentFault(
