@@ -45,8 +45,8 @@ def _equality_faults(left: Typed, right: Typed) -> Iterator[TemplateFault]:
 
 def _membership_faults(part: Typed, holder: Typed) -> Iterator[TemplateFault]:
     if holder.items:
-        for item in holder.items:
-            yield from _equality_faults(part, item)
+        faults = [fault for item in holder.items for fault in _equality_faults(part, item)]
+        yield from faults[:1] if part.shape.free else faults
     elif holder.group == "list":
         yield from _equality_faults(
             part, Typed(item_of(holder.shape), f"an item of {_name(holder)}")

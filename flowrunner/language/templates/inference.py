@@ -104,8 +104,8 @@ class Inference:
         self.note(TemplateFault("wrong-type", message, fix), self.source.span_of(part))
 
     def check_list(self, part: ast.Node, value: Typed) -> None:
-        self.check_present(part, value)
         if value.group in {"list", "unknown"}:
+            self.check_present(part, value)
             return
         fix = None
         if value.group == "object":
@@ -116,8 +116,8 @@ class Inference:
         self.note(TemplateFault("wrong-type", message, fix), self.source.span_of(part))
 
     def check_number(self, part: ast.Node, value: Typed, sign: str) -> None:
-        self.check_present(part, value)
         if value.group in {"number", "unknown"}:
+            self.check_present(part, value)
             return
         example = "" if value.group == "text" else []
         try:
@@ -285,13 +285,13 @@ class Inference:
             value = self.type_of(subject)
             options = {option: self.type_of(argument) for option, argument in written.items()}
         signature = SIGNATURES[name]
-        if not signature.may_be_empty:
-            self.check_present(subject, value)
         if value.group not in {*signature.takes, "unknown"}:
             takes = NEEDS[signature.takes]
             message = f"`{name}` needs {takes}: {named(value.name)} is {value.kind}"
             self.note(TemplateFault("wrong-type", message), self.source.span_of(subject))
             return Typed(ANY)
+        if not signature.may_be_empty:
+            self.check_present(subject, value)
         attribute = self.attribute(value, options.get("attribute"), written.get("attribute"))
         self.check_selection(name, options, attribute, part)
         return Typed(signature.gives(Use(value, options, attribute)))

@@ -210,7 +210,22 @@ class Source:
 
     def span_of(self, part: ast.Node) -> tuple[int, int]:
         """Where a part of the tree stands in the text, as start and length."""
-        return self.span(*self.extent(part))
+        start, end = self.extent(part)
+        return self.span(self._balanced(start, end), end)
+
+    def _balanced(self, start: int, end: int) -> int:
+        """The start of an extent with the round brackets that are closed in it: the parser drops
+        those that only group."""
+        first = position = bisect_right(self._starts, start) - 1
+        depth = 0
+        while position < len(self.tokens) and self.tokens[position].start < end:
+            token = self.tokens[position]
+            if token.kind == "operator":
+                depth += (token.text in _OPENING) - (token.text in _CLOSING)
+            if depth < 0 and first > 0 and self.tokens[first - 1].text == "(":
+                first, depth = first - 1, depth + 1
+            position += 1
+        return min(start, self.tokens[first].start)
 
     def own_span(self, part: ast.Node) -> tuple[int, int]:
         """Where the last word of a part stands: the field of a path, the name of a filter."""
