@@ -269,7 +269,9 @@ def test_it_reads_without_a_script(browser: Browser, tmp_path: Path) -> None:
     opened = page.evaluate("document.querySelector('.step[open] .step-body').textContent")
     assert "Choose the team for" in opened
     assert "Search" not in text
-    assert page.evaluate("[...document.querySelectorAll('button')].every(b => !b.checkVisibility())")
+    assert page.evaluate(
+        "[...document.querySelectorAll('button')].every(b => !b.checkVisibility())"
+    )
     page.close()
 
 

@@ -39,11 +39,9 @@ def closing_lines(report: dict[str, JSON], folder: str, style: Style) -> list[st
         lines += _labelled("Next", help_, style) if help_ and _is_own(report, help_) else []
         lines += _labelled("Continue", resume + _keeps(report), style, wrap=False)
     if report["result"] is not None:
-        lines += _labelled("Result", f"{folder}/result.json", style)
-    lines += _labelled(
-        "Report", f"{folder}/report.html    open with: flowrunner report --open", style
-    )
-    return lines
+        lines += _labelled("Result", f"{folder}/result.json", style, wrap=False)
+    where = f"{folder}/report.html    open with: flowrunner report --open"
+    return lines + _labelled("Report", where, style, wrap=False)
 
 
 def tally_line(report: dict[str, JSON]) -> str:
@@ -81,7 +79,8 @@ def _headline(report: JSON, style: Style) -> str:
         simulated=report["run"]["simulated"],
     )
     if verdict["status"] == "succeeded":
-        first = f"{words} {clock(verdict['elapsed_s'])}"
+        took = verdict["elapsed_s"]
+        first = f"{words} {clock(took) if took >= 10 else duration(took)}"
         used = verdict["tokens"]
         facts = [", ".join(tally_words(tally)), price]
         facts.append(counted(used["input"] + used["output"], "token"))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from flowrunner.visible import escape_of, has_hidden, parts, visible
 
 _KEY = object()
+_MARKED = re.compile("[&<>\"']")
 
 
 class Markup:
@@ -128,7 +129,8 @@ _REFUSED = re.compile(r"on.*|style|src|srcset|srcdoc|action|formaction|backgroun
 
 def escape(text: str) -> str:
     """Text for an element or a quoted attribute, with hidden characters written as escapes."""
-    return _escape(visible(text), quote=True)
+    shown = visible(text)
+    return _escape(shown, quote=True) if _MARKED.search(shown) else shown
 
 
 def element(name: str, attributes: Attributes = "", *children: Child) -> Markup:
@@ -247,8 +249,8 @@ def _piece(child: Child) -> str:
 
 def _text(text: str) -> str:
     if not has_hidden(text):
-        return _escape(text)
-    return "".join(_hidden(piece) if hidden else _escape(piece) for hidden, piece in parts(text))
+        return escape(text)
+    return "".join(_hidden(piece) if hidden else escape(piece) for hidden, piece in parts(text))
 
 
 def _hidden(character: str) -> str:

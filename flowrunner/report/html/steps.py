@@ -22,7 +22,7 @@ from flowrunner.report.html.step_body import TROUBLE, Telling, step_parts
 
 _OPEN_FAILURES = 10
 _PRETTY_STEPS = 150
-_TOLD_WHOLE = 200
+_TOLD_WHOLE = 100
 _ORDER = ("failed", "unknown", "waiting", "running", "cancelled", "none", "succeeded", "reused")
 
 
