@@ -328,5 +328,15 @@ RULES: dict[str, str] = {
     "unknown-parameter": "A field under `request` that flowrunner does not know is sent unchecked.",
     "unknown-step": "`needs` names steps of the file.",
     "unused-include": "`include` asks for what a tool of the step can give.",
+    # Templates and expressions.
+    "dynamic-step": "`steps`, `inputs` and `previous` are followed by a literal name.",
+    "free-text": "Free text of a model is not compared with a literal; a declared choice is.",
+    "maybe-empty": "What may be empty is given a default or tested before it is used.",
+    "template-limit": "A template is bounded in length, depth, loops and work.",
+    "template-off": "The tags are `if`, `for`, `set` and `raw`; those that load or define are off.",
+    "template-syntax": "Braces and tags are closed, and functions are those of the language.",
+    "template-unsafe": "A template sees the fields of values, and calls functions by name only.",
+    "undefined": "Every name is that of an input, of a step above, or of a field they have.",
+    "unknown-choice": "A choice is compared with words that it can be.",
 }
 """Every rule code with one sentence that says what holds."""

@@ -110,7 +110,7 @@ WRONG = [
         "{{ steps.sumary.text }}",
         "undefined",
         "sumary",
-        "there is no step `sumary` above this one: did you mean `summary`?",
+        "there is no step `sumary`: did you mean `summary`?",
     ),
     (
         "{{ inputs.tickt }}",
@@ -284,7 +284,7 @@ def test_one_mistake_is_one_fault(
         ("{{ steps.triage }}", "`steps.triage.text`"),
         ("{% for x in steps.triage.output %}{% endfor %}", "`items(steps.triage.output)`"),
         ("{% for x in inputs.ticket %}{% endfor %}", "`split(inputs.ticket, ',')`"),
-        ("{{ inputs.tickt }}", "the inputs are `ticket`"),
+        ("{{ inputs.tickt }}", "the inputs are `ticket`, "),
     ],
 )
 def test_the_help_says_what_to_write(template: str, fix: str) -> None:

@@ -329,7 +329,7 @@ def test_functions_that_walk_results_pass_over_failed_items() -> None:
         (
             "{{ steps.triag.text }}",
             "undefined",
-            "there is no step `triag` above this one: did you mean `triage`?",
+            "there is no step `triag`: did you mean `triage`?",
         ),
         ("{{ inputs.tickt }}", "undefined", "there is no input `tickt`: did you mean `ticket`?"),
         ("{{ nope }}", "undefined", "there is nothing called `nope` here"),

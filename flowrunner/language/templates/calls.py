@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import nodes as ast
 
+from flowrunner.diagnostics import did_you_mean
 from flowrunner.language.templates.compiler import Code, Compiler, Rule, Run, shielded
 from flowrunner.language.templates.faults import TemplateFault, near_miss
 from flowrunner.language.templates.functions import FUNCTIONS, INSTEAD, STATES, Function
@@ -44,11 +45,12 @@ def _function(compiler: Compiler, name: str, part: ast.Node) -> Function:
     if name in FUNCTIONS:
         return FUNCTIONS[name]
     code = "template-unsafe" if name == "attr" or name.startswith("_") else "template-syntax"
-    near = "" if name in INSTEAD else near_miss(name, FUNCTIONS)
-    listing = "functions are " + " ".join(f"`{known}`" for known in FUNCTIONS)
-    raise compiler.fault(
-        code, f"there is no function `{name}`{near}", part, INSTEAD.get(name, listing)
-    )
+    near = None if name in INSTEAD else did_you_mean(name, FUNCTIONS)
+    fix = INSTEAD.get(name, "the functions are " + ", ".join(f"`{known}`" for known in FUNCTIONS))
+    if near is not None:
+        fix = f"write `{FUNCTIONS[near].form}`"
+    meant = f": did you mean `{near}`?" if near else ""
+    raise compiler.fault(code, f"there is no function `{name}`{meant}", part, fix)
 
 
 def _method_fault(compiler: Compiler, part: ast.Call) -> TemplateFault:

@@ -52,9 +52,13 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     return f": did you mean `{near}`?" if near else ""
 
 
-def known_words(words: Sequence[str], what: str) -> str | None:
-    """The help that lists what there is: "known fields are `a` and `b`"; None where nothing is."""
-    return f"{what} {alternatives(words, 'and')}" if words else None
+def known_words(words: Sequence[str], owner: str, kind: str) -> str | None:
+    """The help that lists what there is: "its fields are `a` and `b`"; None where nothing is."""
+    if not words:
+        return None
+    if len(words) == 1:
+        return f"{owner} only {kind} is `{words[0]}`"
+    return f"{owner} {kind}s are {alternatives(words, 'and')}"
 
 
 def first_of(faults: Sequence[TemplateFault]) -> TemplateFault:

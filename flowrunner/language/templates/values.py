@@ -187,11 +187,13 @@ def _item(target: Any, key: Any, name: str, missing: Callable[[], Any] | None) -
 
 def undefined_field(name: str, key: str, known: Sequence[str]) -> TemplateFault:
     """The fault of reading a field that an object does not have."""
-    roots = {"steps": "there is no step `{}` above this one", "inputs": "there is no input `{}`"}
-    sentence = roots.get(name, f"{named(name)} has no field `{{}}`").format(key)
-    kinds = {"steps": "the steps above are", "inputs": "the inputs are"}
-    listing = known_words(known, kinds.get(name, "its fields are"))
-    return TemplateFault("undefined", sentence + near_miss(key, known), listing)
+    near = near_miss(key, known)
+    if name in {"steps", "inputs"}:
+        kind = name.removesuffix("s")
+        listing = known_words(known, "the", kind)
+        return TemplateFault("undefined", f"there is no {kind} `{key}`{near}", listing)
+    listing = known_words(known, "its", "field")
+    return TemplateFault("undefined", f"{named(name)} has no field `{key}`{near}", listing)
 
 
 def no_field(key: Any, name: str, kind: str) -> TemplateFault:
