@@ -6,6 +6,7 @@ What happens inside the run is left to `engine`, what it looks like to `report`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -88,12 +89,8 @@ def resume(spec: str, options: RunOptions, viewer: Viewer) -> ExitStatus:
         with _endpoint(operator, plan.settings.simulated) as endpoint:
             _check_same_server(plan, endpoint)
             going = _Going(plan, folder, journal, endpoint, operator, viewer)
-            again = RunResumed(
-                at=SystemClock().now(),
-                epoch=journal.epoch,
-                origin=origin(plan.workflow.folder, plan.workflow.sha256),
-            )
-            return going.run(again, options.as_json)
+            first = _again(plan, journal) if state.run else _first_event(plan, SystemClock())
+            return going.run(first, options.as_json)
 
 
 def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Settings:
@@ -139,19 +136,29 @@ def _first_event(plan: Plan, clock: SystemClock) -> RunStarted:
     )
 
 
+def _again(plan: Plan, journal: Journal) -> RunResumed:
+    return RunResumed(
+        at=SystemClock().now(),
+        epoch=journal.epoch,
+        origin=origin(plan.workflow.folder, plan.workflow.sha256),
+    )
+
+
 def _thawed(journal: Journal, operator: Operator, options: RunOptions) -> Plan:
-    """The plan that a run began with, from its journal."""
+    """The plan that a run began with, from its journal; also where it ended before its first
+    record."""
     state = journal.replay()
     place = json.loads(journal.frozen("place"))
     text = journal.frozen("workflow").decode()
     folder = operator.project / place["folder"]
     workflow, _ = load_text(text, place["shown"], folder, today=today())
-    if workflow is None or state.started_at is None:
-        raise JournalUnusable(f"the run {state.run} began with a workflow that cannot be read")
+    run = journal.folder.name
+    if workflow is None:
+        raise JournalUnusable(f"the run {run} began with a workflow that cannot be read")
     settings = thaw_settings(journal.frozen("settings").decode(), options.on_unknown)
     return Plan(
-        run=state.run,
-        started_at=state.started_at,
+        run=state.run or run,
+        started_at=state.started_at or journal.created_at,
         workflow=workflow,
         inputs=json.loads(journal.frozen("inputs")),
         settings=replace(
@@ -192,6 +199,8 @@ class _Going:
                 self.viewer.progress(line)
 
         self.journal.subscribe(tell)
+        # What was imported and read stays for the whole run: the collector need not walk it again.
+        gc.freeze()
         end = asyncio.run(self._run(first))
         return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
 
