@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from flowrunner import __version__
 from flowrunner.events import JSON
 
 _GIT_S = 5.0
+_OURS = ("FLOWRUNNER_", "OPENAI_")
 
 
 def origin(folder: Path, workflow_sha256: str) -> dict[str, JSON]:
@@ -19,12 +21,13 @@ def origin(folder: Path, workflow_sha256: str) -> dict[str, JSON]:
     commit, dirty = _git(folder)
     return {
         "command": ["flowrunner", *sys.argv[1:]],
-        "version": __version__,
+        "flowrunner": __version__,
         "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
+        "system": platform.platform(terse=True),
         "workflow_sha256": workflow_sha256,
         "git_commit": commit,
         "git_dirty": dirty,
+        "environment": sorted(name for name in os.environ if name.startswith(_OURS)),
     }
 
 
