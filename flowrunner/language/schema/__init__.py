@@ -1,7 +1,7 @@
-"""Whether a document has the shape of a workflow file: each mistake once, in words.
+"""Whether a document has the shape of a file of ours: each mistake once, in words.
 
-The published `schemas/workflow.schema.json` is the one source of what is allowed. What its parts
-mean together is left to `checks`; shapes and JSON Schemas inside it to `shapes`.
+The published `schemas/*.schema.json` are the one source of what is allowed. What the parts of a
+workflow mean together is left to `checks`; shapes and JSON Schemas inside it to `shapes`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["check_shape"]
 _MOST = 200
 
 
-def check_shape(document: Document) -> list[Finding]:
+def check_shape(document: Document, of: str = "workflow") -> list[Finding]:
     """What is wrong with the keys of a document and the kinds of their values, in no order.
 
-    At most 200 mistakes are looked at. A key that belongs to the language but is not built yet is
-    no mistake here.
+    `of` names the schema: `workflow` or `project`. At most 200 mistakes are looked at. A key that
+    belongs to the language but is not built yet is no mistake here.
     """
-    found = islice(violations(document.value), _MOST)
+    found = islice(violations(document.value, of), _MOST)
     findings = [finding for each in found for finding in say(each, document)]
     return list(dict.fromkeys(findings))[:_MOST]

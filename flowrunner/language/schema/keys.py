@@ -10,7 +10,7 @@ from typing import Any
 
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.language.document.noticing import latin_twin
-from flowrunner.language.schema.synonyms import MEANT, OPERATOR_ONLY
+from flowrunner.language.schema.synonyms import KEYS_THEMSELVES, MEANT, OPERATOR_ONLY
 from flowrunner.language.schema.validating import (
     Violation,
     any_step,
@@ -34,7 +34,8 @@ def unknown_keys(violation: Violation) -> list[Finding]:
 def _unknown(key: str, violation: Violation, known: Mapping[str, Any]) -> Finding:
     route = (*violation.route, key)
     where = _where(violation)
-    elsewhere = _elsewhere(key, violation)
+    look = _elsewhere_in_project if violation.of == "project" else _elsewhere
+    elsewhere = look(key, violation)
     if elsewhere is not None:
         return Finding("unknown-key", elsewhere[0], route, elsewhere[1], aim="key")
     near = _near(key, [name for name in known if name not in violation.value])
@@ -93,6 +94,23 @@ def _elsewhere(key: str, violation: Violation) -> tuple[str, str] | None:
     return None
 
 
+def _elsewhere_in_project(key: str, violation: Violation) -> tuple[str, str] | None:
+    if key in KEYS_THEMSELVES:
+        message = f"no file holds a key: `{key}` cannot be set here"
+        return message, "put the key into an environment variable and name that in `key_env`"
+    if not violation.route and key in definitions("project")["provider"]["properties"]:
+        fix = f"write `providers: {{ NAME: {{ {key}: … }} }}`"
+        return f"`{key}` belongs to a provider, not at the top of the file", fix
+    if not violation.route and key in _defaults_of(violation):
+        return f"`{key}` belongs under `defaults`", f"write `defaults: {{ {key}: … }}`"
+    if not violation.route and key in definitions()["budget"]["properties"]:
+        return f"`{key}` belongs under `budget`", f"write `budget: {{ {key}: … }}`"
+    if violation.route == ("defaults",) and key in any_step()["properties"]:
+        message = f"`{key}` cannot be a default of the whole project"
+        return message, "write it under `defaults` of a workflow, or in a step"
+    return None
+
+
 def _defaults_of(violation: Violation) -> Mapping[str, Any]:
     known: Mapping[str, Any] = violation.schema["properties"]["defaults"]["properties"]
     return known
@@ -129,7 +147,7 @@ def _missing(key: str, violation: Violation) -> Finding:
 def _example(key: str, violation: Violation) -> str | None:
     part = violation.schema.get("properties", {}).get(key, {})
     if "$ref" in part:
-        part = {**definitions()[part["$ref"].rpartition("/")[2]], **part}
+        part = {**definitions(violation.of)[part["$ref"].rpartition("/")[2]], **part}
     example = next(iter(part.get("examples", [])), None)
     if isinstance(example, str | int | float) and not isinstance(example, bool):
         return f"add it, for example `{key}: {example}`"

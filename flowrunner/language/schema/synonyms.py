@@ -59,3 +59,6 @@ OPERATOR_ONLY = frozenset(
     {"api_base", "api_key", "authorization", "base_url", "headers", "key_env", "proxy", "url"}
 )
 """Keys that no workflow file may set, since it may come from others."""
+
+KEYS_THEMSELVES = frozenset({"api_key", "authorization", "key", "secret", "token"})
+"""Keys under which people write a secret, which no file of ours holds."""

@@ -1,4 +1,4 @@
-"""The workflow schema at work: JSON Schema as we read it, and each step by its own verb.
+"""Our schemas at work: JSON Schema as we read it, and each step by its own verb.
 
 Numbers and truth values count as text where text is expected, and a step is held against the part
 of the schema that its verb chooses. Turning violations into sentences is left to `saying`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -31,7 +31,7 @@ class Violation:
     """What a part of the document breaks: a keyword of JSON Schema, or `two-verbs`, `no-verb`.
 
     `rule` is the schema's own name for it (`x-rule`), `schema` the part of the schema that says so.
-    `of_key` means that the last part of the route is itself at fault. `verb` is that of the step.
+    `of_key` means that the last part of the route is itself at fault. `of` names the whole schema.
     """
 
     keyword: str
@@ -40,13 +40,14 @@ class Violation:
     route: Route
     schema: Mapping[str, Any]
     of_key: bool
+    of: str = "workflow"
 
 
-def violations(value: Any) -> Iterator[Violation]:
-    """Everything in a document's value that breaks the schema, one violation for each cause."""
+def violations(value: Any, of: str = "workflow") -> Iterator[Violation]:
+    """Everything in a document's value that breaks a schema, one violation for each cause."""
     by_place: dict[tuple[Route, str], Violation] = {}
-    for error in _validator().iter_errors(value):
-        violation = _violation(error)
+    for error in _validator(of).iter_errors(value):
+        violation = _violation(error, of)
         of_keys = violation.keyword in ("additionalProperties", "required")
         place = (violation.route, violation.keyword if of_keys else "")
         known = by_place.get(place)
@@ -57,14 +58,14 @@ def violations(value: Any) -> Iterator[Violation]:
     return iter(by_place.values())
 
 
-def _violation(error: ValidationError) -> Violation:
+def _violation(error: ValidationError, of: str) -> Violation:
     route: Route = tuple(error.absolute_path)
     of_key = "propertyNames" in error.absolute_schema_path
     if of_key:
         route = (*route, str(error.instance))
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     return Violation(
-        str(error.validator), error.validator_value, error.instance, route, schema, of_key
+        str(error.validator), error.validator_value, error.instance, route, schema, of_key, of
     )
 
 
@@ -83,9 +84,9 @@ def spelled(value: Any) -> str | None:
 
 
 @cache
-def definitions() -> dict[str, Any]:
-    """The named parts of the workflow schema."""
-    named: dict[str, Any] = load_schema("workflow")["$defs"]
+def definitions(of: str = "workflow") -> dict[str, Any]:
+    """The named parts of a schema."""
+    named: dict[str, Any] = load_schema(of)["$defs"]
     return named
 
 
@@ -145,9 +146,9 @@ def _error(keyword: str, wanted: Any, value: Any, schema: Any) -> ValidationErro
     )
 
 
-def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationError]:
+def _ref(of: str, validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationError]:
     name = ref.rpartition("/")[2]
-    target = definitions()[name]
+    target = definitions(of)[name]
     if name == "step":
         yield from _check_step(validator, value)
     elif target.get("x-reader") != "shapes":
@@ -190,7 +191,7 @@ def _is_text(_: Any, value: Any) -> bool:
 
 
 @cache
-def _validator() -> Any:
+def _validator(of: str) -> Any:
     """Nothing is ever fetched for it: references lead into the schema itself only."""
     kinds = Draft202012Validator.TYPE_CHECKER.redefine_many(
         {
@@ -200,11 +201,11 @@ def _validator() -> Any:
         }
     )
     keywords = {
-        "$ref": _ref,
+        "$ref": partial(_ref, of),
         "enum": _enum,
         "pattern": _pattern,
         "minLength": _min_length,
         "maxLength": _max_length,
     }
     ours: Any = extend(Draft202012Validator, keywords, type_checker=kinds)  # type: ignore[no-untyped-call]
-    return ours(load_schema("workflow"), registry=Registry())
+    return ours(load_schema(of), registry=Registry())
