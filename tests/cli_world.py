@@ -1,0 +1,267 @@
+"""A project in a folder of its own, programs that work in it, and the server's books to compare.
+
+Programs talk to a simulator in the test's process over a real socket; nothing in flowrunner is
+replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from flowrunner.events import CallNotSent, CallSent, Event
+from flowrunner.journal.journal import Journal
+from flowrunner.journal.runs import list_runs
+from flowrunner.journal.state import RunState
+from flowrunner.simulator import Call, FaultPlan, Simulator
+
+TOP = Path(__file__).resolve().parent.parent
+GALLERY = TOP / "workflows"
+BARE = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+"""What a program is given of an environment, as by cron; nothing of this machine's."""
+KEY = "sk-test-4711-0815-abcdef"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a program ended. `status` is negative for a signal, as in subprocess."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> Any:
+        """What stands on stdout, which is one JSON document."""
+        return json.loads(self.out)
+
+
+class Nursery:
+    """Forks programs; see `tests.cli_nursery`."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._parent = subprocess.Popen(
+                [sys.executable, "-m", "tests.cli_nursery", str(theirs.fileno())],
+                cwd=TOP,
+                env=BARE,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def start(self, streams: list[int], **order: Any) -> tuple[int, IO[str]]:
+        """Start a program; its pid, and a line to come with its exit status."""
+        reading, writing = os.pipe()
+        try:
+            socket.send_fds(self._orders, [json.dumps(order).encode()], [*streams, writing])
+        finally:
+            os.close(writing)
+        telling = os.fdopen(reading)
+        return int(telling.readline()), telling
+
+    def close(self) -> None:
+        """Take no more orders."""
+        self._orders.close()
+        self._parent.wait(timeout=10)
+
+
+class Running:
+    """A program at work."""
+
+    def __init__(self, pid: int, telling: IO[str], out: IO[bytes], err: IO[bytes]) -> None:
+        self.pid = pid
+        self._telling, self._out, self._err = telling, out, err
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def wait(self) -> Done:
+        """Its end."""
+        with self._telling, self._out, self._err:
+            status = int(self._telling.readline())
+            return Done(status, *(_text_of(stream) for stream in (self._out, self._err)))
+
+
+def _text_of(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode()
+
+
+@dataclass
+class Project:
+    """A project folder. `environ` is what every program in it is given, `folder` where it runs."""
+
+    folder: Path
+    nursery: Nursery
+    environ: dict[str, str] = field(default_factory=lambda: dict(BARE))
+
+    def write(self, name: str, text: str) -> Path:
+        """A file of the project."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def with_gallery(self) -> Project:
+        """The workflows that come with flowrunner, copied."""
+        kept = shutil.ignore_patterns("out", ".*")
+        shutil.copytree(GALLERY, self.folder / "workflows", ignore=kept)
+        return self
+
+    def at(self, simulator: Simulator, key: str = KEY) -> Project:
+        """Let every program talk to this server."""
+        self.environ |= {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": key}
+        return self
+
+    def start(
+        self,
+        *words: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: str = "",
+        folder: Path | None = None,
+        module: str = "flowrunner.cli",
+        kill_at: int = 0,
+    ) -> Running:
+        """Start `flowrunner WORDS`. `kill_at` ends it before its nth touch of disk or network."""
+        out, err = (tempfile.TemporaryFile() for _ in "oe")  # noqa: SIM115  # closed by `wait`
+        with tempfile.TemporaryFile() as given:
+            given.write(stdin.encode())
+            given.seek(0)
+            pid, telling = self.nursery.start(
+                [given.fileno(), out.fileno(), err.fileno()],
+                words=words,
+                environ={**self.environ, **(environ or {})},
+                folder=str(folder or self.folder),
+                module=module,
+                kill_at=kill_at,
+            )
+        return Running(pid, telling, out, err)
+
+    def run(self, *words: str, **more: Any) -> Done:
+        """Run `flowrunner WORDS` to its end; see `start`."""
+        return self.start(*words, **more).wait()
+
+    def run_from_nothing(
+        self, *words: str, environ: Mapping[str, str] | None = None, **more: Any
+    ) -> Done:
+        """Run `python -m flowrunner WORDS`, its interpreter and imports included.
+
+        `environ` replaces the project's.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "flowrunner", *words],
+            **{"cwd": self.folder, "capture_output": True, "stdin": subprocess.DEVNULL} | more,
+            env=dict(self.environ if environ is None else environ),
+            timeout=60,
+            check=False,
+        )
+        out, err = done.stdout or b"", done.stderr or b""
+        return Done(done.returncode, out.decode(), err.decode())
+
+    @property
+    def runs(self) -> list[Path]:
+        """The folders of its runs, the newest first."""
+        return list_runs(self.folder)
+
+    @property
+    def latest(self) -> Recorded:
+        """What the newest run left behind."""
+        return Recorded(self.runs[0])
+
+
+@dataclass
+class Recorded:
+    """What a run left on disk."""
+
+    folder: Path
+
+    @cached_property
+    def state(self) -> RunState:
+        """The whole run as its journal adds it up, every record verified."""
+        with Journal.open(self.folder) as journal:
+            journal.verify()
+            return journal.replay()
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """Everything that happened, with bodies."""
+        with Journal.open(self.folder) as journal:
+            return [event for _, event in journal.events(bodies=True)]
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """Its `report.json`."""
+        found: dict[str, Any] = json.loads((self.folder / "report.json").read_bytes())
+        return found
+
+    def sent(self) -> dict[str, CallSent]:
+        """The announced POSTs but for those that surely never left, by client request id."""
+        never = {str(e.address) for e in self.events if isinstance(e, CallNotSent)}
+        return {
+            event.client_request_id: event
+            for event in self.events
+            if isinstance(event, CallSent) and str(event.address) not in never
+        }
+
+    def step(self, name: str) -> dict[str, Any]:
+        """A step of the report."""
+        (found,) = (step for step in self.report["steps"] if step["unit"] == name)
+        return dict(found)
+
+
+def posts(simulator: Simulator, run: str = "", step: str = "") -> list[Call]:
+    """The paid kind of requests that the server saw: all, or those of a run or one step of it."""
+    begin = f"{run}/{step}/" if step else run
+    return [
+        call
+        for call in simulator.ledger
+        if call.method == "POST" and (call.client_request_id or "").startswith(begin)
+    ]
+
+
+def check_books(run: Recorded, simulator: Simulator, *, crashed: bool = False) -> None:
+    """Hold what the server saw against what the run says: requests, bodies, money.
+
+    Where a program was `crashed`, a request may be announced that never arrived; never the other
+    way round.
+    """
+    seen = posts(simulator, run.folder.name)
+    arrived = {call.client_request_id: call for call in seen}
+    sent = run.sent()
+    assert len(arrived) == len(seen), "every POST has an id of its own"
+    assert arrived.keys() == sent.keys() if not crashed else arrived.keys() <= sent.keys()
+    for name, call in arrived.items():
+        assert call.body == {**sent[str(name)].request, "stream": False}
+    calls = [call for step in run.state.steps.values() for call in step.calls]
+    answered = {call.client_request_id for call in calls if call.state == "answered"}
+    paid = sum(arrived[name].cost_usd or 0.0 for name in answered)
+    money = run.report["money"]
+    assert abs(money["cost_usd"] - paid) < 1e-9
+    listed = {line["client_request_id"] for line in money["possibly_billed"]}
+    hidden = {name for name, call in arrived.items() if call.is_paid} - answered
+    assert hidden <= listed, "what was perhaps paid for is named"
+    assert sent.keys() - arrived.keys() <= listed, "so is what was announced by a crashed program"
+
+
+def simulating(faults: list[dict[str, Any]] | None = None, **more: Any) -> Simulator:
+    """A server in this process, with faults to order."""
+    return Simulator(faults=FaultPlan.parse(faults) if faults else None, **more)
+
+
+def kill(pid: int) -> None:
+    """End a program as a loss of power would."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
