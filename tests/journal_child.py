@@ -13,7 +13,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from journal_histories import address, call_answered, call_sent, clock, step_finished, step_started
+from journal_histories import (
+    address,
+    call_answered,
+    call_sent,
+    clock,
+    small_history,
+    step_finished,
+    step_started,
+)
 
 from flowrunner.errors import FlowrunnerError
 from flowrunner.journal.journal import Journal
@@ -59,6 +67,13 @@ def die_after(folder: Path, count: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         asyncio.run(crowd(journal, told))
+
+
+def live_shortly(folder: Path, _: int) -> None:
+    """Create or go on with a run, append its few records one by one, close."""
+    with opened(folder) as journal:
+        for event in small_history():
+            say(asyncio.run(journal.append(event)))
 
 
 def opened(folder: Path) -> Journal:
@@ -123,7 +138,7 @@ def take_over(folder: Path, _: int) -> None:
 if __name__ == "__main__":
     actions = {
         action.__name__: action
-        for action in (die_after, fill_up, until_taken_away, own, read, take_over)
+        for action in (die_after, live_shortly, fill_up, until_taken_away, own, read, take_over)
     }
     if len(sys.argv) > 4 and os.getuid() == 0:
         os.setuid(int(sys.argv[4]))  # root may write anywhere

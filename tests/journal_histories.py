@@ -201,6 +201,7 @@ def _any_step_event(event_class: type[Event]) -> st.SearchStrategy[Event]:
         Address.parse, st.sampled_from(UNITS), st.integers(1, 2), st.just(1), st.integers(1, 2)
     )
     fields: dict[str, Any] = {name: st.just("x") for name in event_class.bodies}
+    fields["at"] = st.floats(0, 4e9)
     if event_class is events.CallAnswered:
         fields["usage"] = st.none() | st.builds(Usage, *[st.integers(0, 10**6)] * 5)
         fields["cost_usd"] = st.none() | st.floats(0, 10, allow_nan=False)

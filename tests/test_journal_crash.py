@@ -8,11 +8,11 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from journal_histories import clock, step_started
+from journal_histories import clock, small_history, step_started
 
 from flowrunner.errors import RunBusy
 from flowrunner.events import CallAnswered, CallSent, StepFinished
@@ -87,6 +87,40 @@ def test_killed_from_outside_at_any_moment(tmp_path: Path) -> None:
             process.kill()
             told.update(int(line) for line in process.stdout.read().splitlines()[:-1])
     check_after_death(tmp_path / "run", told)
+
+
+def strace_works() -> bool:
+    command = ["strace", "-f", "-e", "inject=fsync:error=EIO", "-o", os.devnull, "true"]
+    with suppress(OSError):
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return False
+
+
+@pytest.mark.skipif(not strace_works(), reason="strace is not here or may not trace")
+def test_killed_at_every_sync(tmp_path: Path) -> None:
+    """From the creation to the close: there is no moment that leaves half a journal."""
+    deaths, done = 0, False
+    while not done:
+        deaths += 1
+        folder = tmp_path / str(deaths)
+        inject = f"inject=fsync,fdatasync:signal=KILL:when={deaths}"
+        command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync,fdatasync"]
+        ended = subprocess.run(
+            [*command, "-e", inject, sys.executable, CHILD, "live_shortly", str(folder), "0"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        told = [int(line) for line in ended.stdout.split()]
+        done = ended.returncode == 0
+        if (folder / "journal.db").exists():
+            with Journal.open(folder, writable=True) as journal:
+                assert journal.last_seq >= len(told)
+                journal.verify()
+        else:
+            assert not told
+    assert deaths > len(small_history())
 
 
 @contextmanager

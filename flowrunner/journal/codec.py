@@ -99,7 +99,8 @@ class Layout:
                 header[name] = value if codec is None else _apply(codec, 0, value)
         address: Address | None = event.address if self._addressed else None  # type: ignore[attr-defined]
         bodies = tuple(to_json(getattr(event, name)).encode() for name in self.bodies)
-        return Record(float(event.at), self.kind, *_columns(address), to_json(header), bodies)
+        at = float(event.at) + 0.0  # SQLite has no -0.0
+        return Record(at, self.kind, *_columns(address), to_json(header), bodies)
 
     def decode(self, record: Record, bodies: Mapping[str, JSON]) -> Event:
         """The event of a record of this class."""

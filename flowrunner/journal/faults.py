@@ -107,7 +107,13 @@ def _database_fault(code: int, folder: Path) -> FlowrunnerError:
         return folder_is_gone(folder)
     if primary == sqlite3.SQLITE_IOERR and _is_full(folder):
         return _no_space(folder)
+    if primary == sqlite3.SQLITE_READONLY and _may_be_written(folder):
+        return damaged(folder / "journal.db", what="it says that it may not be written to")
     return _DATABASE_FAULTS.get(primary, _disk_error)(folder)
+
+
+def _may_be_written(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and os.access(folder / "journal.db", os.W_OK)
 
 
 def _is_full(folder: Path) -> bool:

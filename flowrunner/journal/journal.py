@@ -63,7 +63,6 @@ class Journal:
                 lock = take_lock(folder)
                 undo.callback(lock.release)
                 create_file(folder / tables.FILE_NAME, frozen, clock())
-                sync_dir(folder)
                 sync_dir(folder.parent)
             except FileExistsError:
                 raise EnvironmentFault(f"`{folder}` holds the journal of another run.") from None

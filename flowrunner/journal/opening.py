@@ -111,9 +111,9 @@ def check_readable(path: Path) -> None:
 
 
 def _connect(path: Path, closing: ExitStack) -> sqlite3.Connection:
-    connection = tables.connect_reader(path)
-    closing.callback(connection.close)
     try:
+        connection = tables.connect_reader(path)
+        closing.callback(connection.close)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
@@ -130,7 +130,7 @@ def _connect_otherwise(path: Path, closing: ExitStack) -> sqlite3.Connection:
     """
     if not os.access(path.parent, os.W_OK):
         path = _copy(path, Path(closing.enter_context(tempfile.TemporaryDirectory())))
-    connection = tables.connect_repairing_reader(path)
+    connection = tables.connect(path)
     closing.callback(connection.close)
     return connection
 

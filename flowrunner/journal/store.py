@@ -21,6 +21,7 @@ from flowrunner.journal.mark import Mark
 from flowrunner.journal.projection import Projection
 from flowrunner.journal.reader import Reader
 from flowrunner.journal.state import Totals
+from flowrunner.platform import sync_dir
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?)"
@@ -36,12 +37,28 @@ _REBUILD_PAGE = 10_000
 
 
 def create_file(path: Path, frozen: Mapping[str, bytes | str], created_at: float) -> None:
-    """Write a new, empty journal. Raises OSError or sqlite3.Error; FileExistsError if there is one.
+    """Write a new, empty journal, whole or not at all; the caller holds the lock of the folder.
 
-    Nobody owns it yet: the first `Store` takes it over.
+    Nobody owns it yet: the first `Store` takes it over. Raises OSError or sqlite3.Error, and
+    FileExistsError where a journal stands already.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    connection = tables.connect_writer(path)
+    if path.exists():
+        raise FileExistsError(path)
+    growing = path.with_name(f"{path.name}.new")
+    growing.unlink(missing_ok=True)
+    os.close(os.open(growing, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        _fill(growing, frozen, created_at)
+        growing.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            growing.unlink(missing_ok=True)
+        raise
+    sync_dir(path.parent)
+
+
+def _fill(path: Path, frozen: Mapping[str, bytes | str], created_at: float) -> None:
+    connection = tables.connect(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
         tables.create_tables(connection)

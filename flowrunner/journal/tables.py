@@ -79,14 +79,21 @@ def create_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that may write; a commit is on disk before it returns. Raises sqlite3.Error."""
+    return _connect(path, "rw")
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing. Raises sqlite3.Error, often only at the first query."""
+    return _connect(path, "ro")
+
+
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """A connection whose every commit is on disk before it returns. Raises sqlite3.Error."""
-    connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
+    """A connection for many small commits beside readers. Raises sqlite3.Error."""
+    connection = connect(path)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")  # macOS: a sync that reaches the medium
-        connection.execute("PRAGMA checkpoint_fullfsync = ON")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
@@ -94,23 +101,17 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that writes nothing. Raises sqlite3.Error, often only at the first query."""
-    return _connect(f"{path.absolute().as_uri()}?mode=ro")
-
-
-def connect_repairing_reader(path: Path) -> sqlite3.Connection:
-    """A connection for reading that may finish what a dead writer left half done in the file."""
-    return _connect(f"{path.absolute().as_uri()}?mode=rw")
-
-
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         # The file may come from anywhere: nothing in its schema may call a function with effects.
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: a sync that reaches the medium
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")
     except BaseException:
         connection.close()
         raise
