@@ -149,10 +149,14 @@ class RunResumed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
-    """A step's own work began: its mentions and its `if` have been answered."""
+    """A unit's own work began: its mentions and its `if` have been answered.
+
+    `fingerprint` is a hash of what it is about to do, where that can be told beforehand.
+    """
 
     address: Address
     verb: str
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +236,8 @@ class StepFinished(Event):
 
     `reason` says why it has its status where the status alone does not: timeout, refused,
     incomplete, not-json, wrong-shape, api-error, lost, needs, if, empty-mention, template, ...
-    `result` is what later steps may read (see `StepResult`).
+    `result` is what later steps may read (see `StepResult`). `reused_from` names the run and unit
+    that a result was taken from, `RUN/unit`.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("result",)
@@ -242,7 +247,36 @@ class StepFinished(Event):
     reason: str | None = None
     message: str | None = None
     help: str | None = None
+    fingerprint: str | None = None
+    reused_from: str | None = None
     result: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForEachBegan(Event):
+    """A `for_each` has evaluated its list and begins with the items."""
+
+    address: Address
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAsked(Event):
+    """A person is asked to agree to a text before anything below goes on."""
+
+    address: Address
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGiven(Event):
+    """A person agreed or did not. `way`: terminal, command."""
+
+    address: Address
+    granted: bool
+    by: str
+    way: str
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
