@@ -21,13 +21,18 @@ from flowrunner.language.templates import (
     parse_value,
 )
 
-Reading: TypeAlias = Literal["text", "value", "condition"]
+Reading: TypeAlias = Literal["text", "value", "condition", "list", "branch"]
+"""What a string is: a text, a value that keeps its type, or the bare expression of a decision."""
+
+DECISIONS: frozenset[Reading] = frozenset({"condition", "list", "branch"})
 
 _OPENINGS = ("{{", "{%", "{#")
 _PARSERS: dict[Reading, Callable[[str], Template | Value | Expression]] = {
     "text": parse_text,
     "value": parse_value,
     "condition": parse_expression,
+    "list": parse_expression,
+    "branch": parse_expression,
 }
 
 
@@ -43,7 +48,7 @@ class Leaf:
     @property
     def is_constant(self) -> bool:
         """Whether the string says the same in every run."""
-        return self.used_as != "condition" and not has_template(self.source)
+        return self.used_as not in DECISIONS and not has_template(self.source)
 
     def fill(self, scope: Mapping[str, Any]) -> JSON:
         """The value in this scope; raises TemplateFault."""

@@ -1,19 +1,24 @@
 """From a file, or its text, to a checked workflow: read, shape, build, meaning, in one pass.
 
-All mistakes come together, each cause once; showing them is left to `diagnostics`.
+All mistakes come together, each cause once, also those of the workflows that it calls; showing them
+is left to `diagnostics`.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flowrunner.diagnostics import Diagnostic, Finding, Route
-from flowrunner.language.checks import check_meaning
+from flowrunner.diagnostics import Diagnostic, Finding, Place, Route
+from flowrunner.language.beside import Beside, FileText, Shelf, UnusableFile
+from flowrunner.language.checks import check_meaning, result_shape
 from flowrunner.language.document import Document, parse, read
 from flowrunner.language.schema import check_shape
-from flowrunner.language.workflow import Workflow, build
+from flowrunner.language.workflow import Called, Workflow, build
+
+_DEEPEST = 16
 
 
 def load(
@@ -24,30 +29,99 @@ def load(
     `shown` is the path as messages show it. The workflow is None where any diagnostic is an error.
     """
     document, diagnostics = read(path, shown)
-    return _load(document, path.absolute().parent, diagnostics, today)
+    path = path.absolute()
+    loader = _Loader(Shelf(path.parent), today)
+    return loader.load(document, diagnostics, _Trail((path,)))
 
 
 def load_text(
-    text: str, shown: str, folder: Path, *, today: datetime.date
+    text: str,
+    shown: str,
+    folder: Path,
+    *,
+    today: datetime.date,
+    files: Mapping[str, str] | None = None,
 ) -> tuple[Workflow | None, list[Diagnostic]]:
     """The same for a text that was kept, as of a run that is resumed; its paths are relative to
-    `folder`."""
+    `folder`. `files` are the texts of the other files that were kept with it (`Workflow.files`);
+    where they are given the disk is not looked at."""
     document, diagnostics = parse(text, shown)
-    return _load(document, folder, diagnostics, today)
+    folder = folder.absolute()
+    loader = _Loader(Shelf(folder, files), today)
+    return loader.load(document, diagnostics, _Trail((folder / Path(shown).name,)))
 
 
-def _load(
-    document: Document | None, folder: Path, diagnostics: list[Diagnostic], today: datetime.date
-) -> tuple[Workflow | None, list[Diagnostic]]:
-    if document is None:
-        return None, _sorted(diagnostics)
-    shape = check_shape(document)
-    workflow, parts = build(document, folder)
-    meaning = [] if workflow is None else check_meaning(workflow, today=today)
-    findings = [*shape, *_new_causes([*parts, *meaning], shape)]
-    everything = _sorted([*diagnostics, *map(document.diagnose, findings)])
-    is_sound = all(diagnostic.severity != "error" for diagnostic in everything)
-    return (workflow if is_sound else None), everything
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    """The files that are being loaded, each called by the one before it."""
+
+    paths: tuple[Path, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.paths[-1].parent
+
+
+@dataclass(slots=True)
+class _Loader:
+    """Loads one workflow and those that it calls, each once."""
+
+    shelf: Shelf
+    today: datetime.date
+    done: dict[Path, Called] = field(default_factory=dict)
+
+    def load(
+        self, document: Document | None, diagnostics: list[Diagnostic], trail: _Trail
+    ) -> tuple[Workflow | None, list[Diagnostic]]:
+        if document is None:
+            return None, _sorted(diagnostics)
+        beside = Beside(self.shelf, trail.folder, document.shown)
+        shape = check_shape(document)
+        workflow, parts = build(
+            document, trail.folder, beside, lambda written: self.open(beside, written, trail)
+        )
+        meaning = [] if workflow is None else check_meaning(workflow, today=self.today)
+        findings = [*shape, *_new_causes([*parts, *meaning], shape)]
+        texts = {} if workflow is None else workflow.texts
+        found = [_diagnosed(document, finding, texts) for finding in findings]
+        elsewhere = () if workflow is None else workflow.elsewhere
+        everything = _sorted([*diagnostics, *found, *elsewhere])
+        is_sound = all(diagnostic.severity != "error" for diagnostic in everything)
+        return (workflow if is_sound else None), everything
+
+    def open(self, beside: Beside, written: str, trail: _Trail) -> Called:
+        """The workflow at a path beside another. Raises UnusableFile."""
+        path, shown = beside.place(written)
+        if path in trail.paths:
+            ring = [each.name for each in trail.paths[trail.paths.index(path) :]]
+            message = f"`{written}` calls itself: {' → '.join([*ring, path.name])}"
+            fix = "for rounds use `repeat`, for entries `for_each`"
+            raise UnusableFile("recursion", message, fix)
+        if len(trail.paths) >= _DEEPEST:
+            message = f"workflows may call one another {_DEEPEST} levels deep at most"
+            raise UnusableFile("recursion", message)
+        if path not in self.done:
+            document, diagnostics = parse(self.shelf.text(path), shown)
+            deeper = _Trail((*trail.paths, path))
+            workflow, everything = self.load(document, diagnostics, deeper)
+            output = None if workflow is None else result_shape(workflow)
+            self.done[path] = Called(workflow, output, tuple(everything))
+        return self.done[path]
+
+
+def _diagnosed(document: Document, finding: Finding, texts: Mapping[Route, FileText]) -> Diagnostic:
+    """A finding at its place, which may be in a file whose text stands for that of a key."""
+    file = texts.get(finding.route)
+    if file is None or finding.start is None:
+        return document.diagnose(finding)
+    before = file.text[: finding.start]
+    line = before.count("\n") + 1
+    column = finding.start - (before.rfind("\n") + 1) + 1
+    source = file.text.split("\n")[line - 1]
+    length = max(min(finding.length or 1, len(source) - column + 1), 1)
+    place = Place(file.shown, line, column, length)
+    at_key = document.diagnose(replace(finding, start=None, length=None))
+    return replace(at_key, place=place, source_line=source)
 
 
 def _new_causes(findings: Iterable[Finding], shape: list[Finding]) -> list[Finding]:

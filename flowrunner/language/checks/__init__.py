@@ -19,9 +19,10 @@ from flowrunner.language.checks.models import check_includes, check_models
 from flowrunner.language.checks.order import check_ids, check_mentions, check_needs, check_reach
 from flowrunner.language.checks.templates import check_templates
 from flowrunner.language.checks.tools import check_tools
+from flowrunner.language.shapes import ANY, Shape
 from flowrunner.language.workflow import Workflow
 
-__all__ = ["check_meaning"]
+__all__ = ["check_meaning", "result_shape"]
 
 _CHECKS = (
     check_request,
@@ -48,3 +49,8 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
     findings += check_models(workflow, today)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))
+
+
+def result_shape(workflow: Workflow) -> Shape | None:
+    """The shape of what a workflow gives, None where it declares no result."""
+    return None if workflow.result is None else ANY

@@ -13,8 +13,8 @@ from flowrunner.language.workflow.reader import mapping
 
 def check_conflicts(workflow: Workflow) -> Iterator[Finding]:
     """Pairs of keys of one step that exclude each other."""
-    for step in workflow.steps:
-        fields = mapping(workflow.document.value["steps"][step.route[1]])
+    for step in workflow.all_steps():
+        fields = workflow.written(step)
         yield from _pairs(fields, step.route)
 
 
@@ -64,8 +64,8 @@ _PARTNERS = {"previous_response_id": "conversation", "store": "background"}
 
 def check_request(workflow: Workflow) -> Iterator[Finding]:
     """`request:` is for fields that this version does not know."""
-    for step in workflow.steps:
-        fields = mapping(workflow.document.value["steps"][step.route[1]])
+    for step in workflow.all_steps():
+        fields = workflow.written(step)
         for key in mapping(fields.get("request")):
             yield _request_field(str(key), (*step.route, "request", key))
 

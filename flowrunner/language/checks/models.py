@@ -29,13 +29,9 @@ def check_models(workflow: Workflow, today: datetime.date) -> Iterator[Finding]:
     """Models that nobody has heard of, and those that have stopped or soon will."""
     value = mapping(workflow.document.value)
     yield from _check_model(mapping(value.get("defaults")).get("model"), ("defaults",), today)
-    for step in workflow.steps:
+    for step in workflow.all_steps():
         if isinstance(step.verb, Prompt):
-            yield from _check_model(_raw(workflow, step.route).get("model"), step.route, today)
-
-
-def _raw(workflow: Workflow, route: Route) -> dict[str, JSON]:
-    return dict(mapping(workflow.document.value["steps"][route[1]]))
+            yield from _check_model(workflow.written(step).get("model"), step.route, today)
 
 
 def _check_model(written: JSON, route: Route, today: datetime.date) -> Iterator[Finding]:
@@ -82,9 +78,9 @@ def check_includes(workflow: Workflow) -> Iterator[Finding]:
     """Include keys that the API does not know, and those that no tool of the step can fill."""
     value = mapping(workflow.document.value)
     yield from _check_keys(mapping(value.get("defaults")).get("include"), ("defaults", "include"))
-    for step in workflow.steps:
+    for step in workflow.all_steps():
         if isinstance(step.verb, Prompt):
-            written = _raw(workflow, step.route).get("include")
+            written = workflow.written(step).get("include")
             route = (*step.route, "include")
             yield from _check_keys(written, route)
             yield from _check_use(step.verb, written, route)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import ANY, Shape, shape_of_schema
-from flowrunner.language.workflow import SetValues, Step, Unbuilt, Workflow
+from flowrunner.language.workflow import SetValues, Step, Workflow, Write
 
 _TEXT = Shape("text")
 _MAYBE_TEXT = Shape("text", optional=True)
@@ -53,7 +53,7 @@ _OF_A_RESPONSE = (
 def step_shape(step: Step) -> Shape:
     """What a finished step offers."""
     verb = step.verb
-    if isinstance(verb, Unbuilt):
+    if not isinstance(verb, SetValues | Prompt | Write):
         return ANY
     if isinstance(verb, SetValues):
         values = tuple((name, ANY) for name in verb.values)
@@ -75,7 +75,7 @@ def output_shape(prompt: Prompt) -> Shape:
 def scope_of(workflow: Workflow) -> dict[str, Shape]:
     """The roots of a template's names, the same for every step: the order is checked apart."""
     inputs = tuple((each.name, each.shape) for each in workflow.inputs)
-    steps = tuple((step.id, step_shape(step)) for step in workflow.steps if step.id)
+    steps = tuple((step.id, step_shape(step)) for step in workflow.all_steps() if step.id)
     hidden = tuple((name, ANY) for name in sorted(workflow.hidden))
     return {
         "inputs": Shape("object", fields=inputs),

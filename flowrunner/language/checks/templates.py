@@ -19,9 +19,10 @@ from flowrunner.language.workflow import Workflow
 def check_templates(workflow: Workflow) -> Iterator[Finding]:
     """What is wrong with the templates of all steps and of the result."""
     roots = scope_of(workflow)
-    for position, step in enumerate(workflow.steps):
-        names = workflow.names.get(position, frozenset())
-        here = {**roots, **dict.fromkeys(sorted(names), ANY)}
+    for step in workflow.all_steps():
+        here = {**roots, "item": ANY, "position": ANY, "previous": ANY}
+        if step.for_each is not None:
+            here[step.for_each.as_name] = ANY
         for leaf in step.leaves:
             yield from _check_leaf(leaf, here)
     ending = with_empties(roots, may_be_empty(workflow))
@@ -30,5 +31,5 @@ def check_templates(workflow: Workflow) -> Iterator[Finding]:
 
 
 def _check_leaf(leaf: Leaf, roots: dict[str, Shape]) -> Iterator[Finding]:
-    for fault in analyse(leaf.parsed, roots, leaf.used_as):
+    for fault in analyse(leaf.parsed, roots, "value" if leaf.used_as == "branch" else leaf.used_as):
         yield finding_of(fault, leaf.route)

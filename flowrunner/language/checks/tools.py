@@ -30,9 +30,9 @@ def check_tools(workflow: Workflow) -> Iterator[Finding]:
     lists: list[tuple[JSON, Route]] = [
         (mapping(value.get("defaults")).get("tools"), ("defaults", "tools"))
     ]
-    for step in workflow.steps:
+    for step in workflow.all_steps():
         if isinstance(step.verb, Prompt):
-            fields = mapping(workflow.document.value["steps"][step.route[1]])
+            fields = workflow.written(step)
             lists.append((fields.get("tools"), (*step.route, "tools")))
     for tools, route in lists:
         if isinstance(tools, list):

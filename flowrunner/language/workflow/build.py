@@ -7,39 +7,24 @@ parts mean together is left to `checks`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from flowrunner.diagnostics import Finding, Route
+from flowrunner.diagnostics import Finding
 from flowrunner.events import JSON
+from flowrunner.language.beside import Beside, Shelf, UnusableFile
 from flowrunner.language.document import Document
-from flowrunner.language.forms import Form, Leaf, leaves, text_of
+from flowrunner.language.forms import leaves, text_of
 from flowrunner.language.not_yet import take_out
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import ANY, read_shape
-from flowrunner.language.templates import Expression, Template
-from flowrunner.language.workflow.parts import (
-    DEFAULT_RETRY_ON,
-    Input,
-    Limits,
-    Retry,
-    SetValues,
-    Step,
-    Unbuilt,
-    Verb,
-    Workflow,
-    Write,
-)
-from flowrunner.language.workflow.prompts import (
-    build_prompt,
-    is_prompt,
-    prompt_leaves,
-    read_parameters,
-)
+from flowrunner.language.workflow.lifting import lift, step_mentions
+from flowrunner.language.workflow.modifiers import read_money
+from flowrunner.language.workflow.parts import Branch, Input, Limits, Step, Steps, Workflow, walk
+from flowrunner.language.workflow.prompts import read_parameters
 from flowrunner.language.workflow.reader import Reader, mapping, texts, whole
-
-OnUnknown: TypeAlias = Literal["hold", "retry_once"]
+from flowrunner.language.workflow.steps import Called, Open, StepBuilder
 
 _SOURCES = {
     "web_search": "web_search_call.action.sources",
@@ -47,20 +32,28 @@ _SOURCES = {
 }
 
 
-def build(document: Document, folder: Path) -> tuple[Workflow | None, list[Finding]]:
+def build(
+    document: Document,
+    folder: Path,
+    beside: Beside | None = None,
+    open_workflow: Open | None = None,
+) -> tuple[Workflow | None, list[Finding]]:
     """The workflow of a document, and what is wrong with its single parts.
 
     None only where the document is no mapping with a list of steps. A part that is wrong is left
-    out or stands for a value of which nothing is known.
+    out or stands for a value of which nothing is known. `open_workflow` loads the workflows that
+    this one calls; without it they are not built.
     """
     built = take_out(document.value)
     value = mapping(built.value)
     if not isinstance(value.get("steps"), list):
         return None, []
-    reader = Reader()
+    beside = beside or Beside(Shelf(folder), folder, document.shown)
+    reader = Reader(beside)
     defaults = mapping(value.get("defaults"))
     parameters = read_parameters(reader, defaults, ("defaults",))
-    steps = _Steps(reader, defaults, parameters).build(value["steps"])
+    builder = StepBuilder(reader, defaults, parameters, open_workflow or _open_nothing)
+    steps = lift(builder.build(value["steps"], ("steps",)))
     workflow = Workflow(
         document=document,
         folder=folder,
@@ -71,11 +64,19 @@ def build(document: Document, folder: Path) -> tuple[Workflow | None, list[Findi
         limits=_build_limits(reader, mapping(value.get("limits"))),
         steps=steps,
         result=reader.form(value.get("result"), ("result",), "value"),
+        budget=read_money(value.get("budget")),
+        env=texts(value.get("env")),
+        texts=reader.texts,
+        files=dict(beside.shelf.read),
         refusals=built.refusals,
-        hidden=built.hidden,
-        names=built.names,
+        hidden=frozenset(_ids(document.value["steps"])) - {step.id for step in walk(steps)},
+        elsewhere=tuple(reader.elsewhere),
     )
     return _with_sources(workflow), reader.findings
+
+
+def _open_nothing(path: str) -> Called:
+    raise UnusableFile("missing-file", f"the workflow `{path}` cannot be read here")
 
 
 def _build_inputs(reader: Reader, declared: Mapping[str, Any]) -> tuple[Input, ...]:
@@ -94,123 +95,48 @@ def _build_limits(reader: Reader, limits: Mapping[str, Any]) -> Limits:
     return Limits(whole(limits.get("at_once")), reader.duration(limits, "timeout", ("limits",)))
 
 
-class _Steps:
-    """Builds the steps of one list under the defaults of their file."""
-
-    def __init__(
-        self, reader: Reader, defaults: Mapping[str, Any], parameters: Mapping[str, Form]
-    ) -> None:
-        self.reader = reader
-        self.defaults = defaults
-        self.parameters = parameters
-        self.timeout_s = reader.duration(defaults, "timeout", ("defaults",))
-
-    def build(self, steps: list[JSON]) -> tuple[Step, ...]:
-        return tuple(
-            self.build_step(mapping(fields), ("steps", at)) for at, fields in enumerate(steps)
-        )
-
-    def build_step(self, fields: Mapping[str, Any], route: Route) -> Step:
-        verb, found = self.build_verb(fields, route)
-        condition = self.build_condition(fields, route, found)
-        saved = self.reader.leaf(fields.get("save_to"), (*route, "save_to"))
-        found += [saved] if saved else []
-        needs = texts(fields.get("needs"))
-        name = fields.get("id")
-        asks = self.defaults if isinstance(verb, Prompt) else {}
-        timeout_s = self.reader.duration(fields, "timeout", route)
-        return Step(
-            id=name if isinstance(name, str) else "",
-            route=route,
-            verb=verb,
-            describe=text_of(fields.get("describe")),
-            condition=condition,
-            needs=needs,
-            timeout_s=self.timeout_s if timeout_s is None and asks else timeout_s,
-            retry=_read_retry(fields.get("retry", asks.get("retry"))),
-            on_error="continue" if fields.get("on_error") == "continue" else "stop",
-            on_unknown=_read_on_unknown(fields.get("on_unknown", asks.get("on_unknown")), verb),
-            save_to=saved.parsed if saved and isinstance(saved.parsed, Template) else None,
-            leaves=tuple(found),
-            waits_for=_waits_for(found, needs),
-            unguarded=_unguarded(found),
-        )
-
-    def build_verb(self, fields: Mapping[str, Any], route: Route) -> tuple[Verb, list[Leaf]]:
-        if is_prompt(fields):
-            prompt = build_prompt(self.reader, fields, route, self.parameters)
-            return prompt, prompt_leaves(prompt)
-        if "write" in fields:
-            written = self.reader.leaf(fields["write"], (*route, "write"))
-            if written and isinstance(written.parsed, Template):
-                return Write(written.parsed), [written]
-        if isinstance(fields.get("set"), Mapping):
-            values = mapping(self.reader.form(fields["set"], (*route, "set"), "value"))
-            return SetValues(values), list(leaves(values))
-        return Unbuilt(), []
-
-    def build_condition(
-        self, fields: Mapping[str, Any], route: Route, found: list[Leaf]
-    ) -> Expression | bool | None:
-        written = fields.get("if")
-        if isinstance(written, bool) or not isinstance(written, str):
-            return written if isinstance(written, bool) else None
-        leaf = self.reader.leaf(written, (*route, "if"), "condition")
-        if leaf is None or not isinstance(leaf.parsed, Expression):
-            return None
-        found.append(leaf)
-        return leaf.parsed
-
-
-def _read_retry(written: JSON) -> Retry:
-    if isinstance(written, Mapping):
-        named = frozenset(texts(written.get("on")))
-        return Retry(whole(written.get("attempts")) or 1, named or DEFAULT_RETRY_ON)
-    return Retry(whole(written) or 1)
-
-
-def _read_on_unknown(written: JSON, verb: Verb) -> OnUnknown:
-    """What the file says; else hold where a second try could change something a second time."""
-    if written == "hold":
-        return "hold"
-    if written == "retry_once":
-        return "retry_once"
-    return "hold" if isinstance(verb, Prompt) and verb.may_change_things else "retry_once"
-
-
-def _waits_for(found: list[Leaf], needs: tuple[str, ...]) -> tuple[str, ...]:
-    mentioned = [str(path[1]) for leaf in found for path in _step_paths(leaf)]
-    return tuple(dict.fromkeys([*mentioned, *needs]))
-
-
-def _step_paths(leaf: Leaf) -> list[tuple[str | int, ...]]:
-    paths = [mention.path for mention in leaf.parsed.mentions]
-    return [path for path in paths if len(path) > 1 and path[0] == "steps"]
-
-
-def _unguarded(found: list[Leaf]) -> frozenset[str]:
-    return frozenset(
-        str(mention.path[1])
-        for leaf in found
-        if leaf.used_as != "condition"
-        for mention in leaf.parsed.mentions
-        if len(mention.path) > 1 and mention.path[0] == "steps" and not mention.guarded
-    )
+def _ids(steps: JSON) -> Iterator[str]:
+    """All ids that are written in a list of steps, at any depth, whether they can be built."""
+    for step in steps if isinstance(steps, list) else []:
+        fields = mapping(step)
+        if isinstance(fields.get("id"), str):
+            yield fields["id"]
+        for below in (fields.get("steps"), fields.get("otherwise")):
+            yield from _ids(below)
+        for below in mapping(fields.get("cases")).values():
+            yield from _ids(below)
 
 
 def _with_sources(workflow: Workflow) -> Workflow:
     """Ask for the sources of the steps whose `.sources` are read anywhere in the file."""
-    found = [leaf for step in workflow.steps for leaf in step.leaves]
+    found = [leaf for step in workflow.all_steps() for leaf in step.leaves]
     found += leaves(workflow.result)
-    read = {path[1] for leaf in found for path in _step_paths(leaf) if path[2:3] == ("sources",)}
-    steps = (_ask_for_sources(step) if step.id in read else step for step in workflow.steps)
-    return dataclasses.replace(workflow, steps=tuple(steps))
+    paths = [mention.path for leaf in found for mention in step_mentions(leaf)]
+    # Inside a loop over results the mention stops at them: `{% for r in steps.a.results %}`.
+    reading = ("sources", "results") if any(".sources" in leaf.source for leaf in found) else ()
+    read = {str(path[1]) for path in paths if path[2:3] and path[2] in reading}
+    if not read:
+        return workflow
+    holders = [step for step in workflow.all_steps() if step.id in read]
+    read |= {inner.id for step in holders for inner in step.inside()}
+    return dataclasses.replace(workflow, steps=_asking(workflow.steps, read))
 
 
-def _ask_for_sources(step: Step) -> Step:
-    if not isinstance(step.verb, Prompt):
+def _asking(steps: tuple[Step, ...], read: set[str]) -> tuple[Step, ...]:
+    return tuple(_ask_for_sources(step, read) for step in steps)
+
+
+def _ask_for_sources(step: Step, read: set[str]) -> Step:
+    verb = step.verb
+    if isinstance(verb, Steps):
+        return dataclasses.replace(step, verb=Steps(_asking(verb.steps, read)))
+    if isinstance(verb, Branch):
+        cases = tuple((case, _asking(below, read)) for case, below in verb.cases)
+        rest = None if verb.otherwise is None else _asking(verb.otherwise, read)
+        return dataclasses.replace(step, verb=Branch(verb.on, cases, rest))
+    if not isinstance(verb, Prompt) or step.id not in read:
         return step
-    tools = step.verb.parameters.get("tools")
+    tools = verb.parameters.get("tools")
     kinds = [mapping(tool).get("type") for tool in tools] if isinstance(tools, list) else []
     wanted = tuple(key for kind, key in _SOURCES.items() if kind in kinds)
-    return dataclasses.replace(step, verb=dataclasses.replace(step.verb, include_also=wanted))
+    return dataclasses.replace(step, verb=dataclasses.replace(verb, include_also=wanted))

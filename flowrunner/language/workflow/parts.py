@@ -5,17 +5,18 @@ Reading them from a document is left to `build`, the request of a prompt step to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from flowrunner.diagnostics import Finding, Route
+from flowrunner.diagnostics import Diagnostic, Finding, Route
 from flowrunner.events import JSON
+from flowrunner.language.beside import FileText
 from flowrunner.language.document import Document
 from flowrunner.language.forms import Form, Leaf, fill
 from flowrunner.language.request import Prompt
-from flowrunner.language.shapes import MISSING, Shape
+from flowrunner.language.shapes import MISSING, Shape, check_by_schema, check_value, from_wire
 from flowrunner.language.templates import Expression, Template
 
 RetryKind: TypeAlias = Literal["wrong_shape", "incomplete", "failed", "refusal"]
@@ -41,6 +42,48 @@ class Limits:
 
     at_once: int | None = None
     timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A budget: where to stop and where to warn in US dollars, and the most tokens in all."""
+
+    stop_at_usd: float | None = None
+    warn_at_usd: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """`for_each`: the step runs once per entry of a list, which is called `as_name` there.
+
+    `over` is an expression, or the list itself with templates in it. `at_once` is None where the
+    file says nothing; `text` is the source as reports show it.
+    """
+
+    over: Expression | list[Form]
+    as_name: str = "item"
+    at_once: int | None = None
+    text: str = ""
+
+    def entries(self, scope: Mapping[str, Any]) -> Any:
+        """What the list is in this scope: a sequence, or an Empty. Raises TemplateFault."""
+        if isinstance(self.over, Expression):
+            return self.over.evaluate(scope)
+        return fill(self.over, scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat`: rounds until an expression is true, `at_most` of them.
+
+    `until` is evaluated after each round, in the scope of that round. With `or_fail` the step fails
+    when the rounds are used up.
+    """
+
+    until: Expression | bool
+    at_most: int
+    or_fail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +129,130 @@ class SetValues:
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """A group: several steps as one."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One of several groups: the case whose key is the value of `on` as text, else `otherwise`."""
+
+    on: Expression
+    cases: tuple[tuple[str, tuple[Step, ...]], ...]
+    otherwise: tuple[Step, ...] | None = None
+
+    def case(self, value: str) -> tuple[Step, ...] | None:
+        """The steps for this value; None where there is no case for it and no `otherwise`."""
+        return dict(self.cases).get(value, self.otherwise)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A local command without a shell. The first word of `argv` is never a template.
+
+    `env` are the names of the variables that it receives beside PATH, HOME and LANG. At most one of
+    `output` and `schema` is given.
+    """
+
+    argv: tuple[Leaf | str, ...]
+    stdin: Form = None
+    output: Shape | None = None
+    changes_things: bool = True
+    env: tuple[str, ...] = ()
+    schema: Mapping[str, JSON] | None = None
+
+    @property
+    def has_output(self) -> bool:
+        """Whether stdout is JSON that later steps may read as `.output`."""
+        return self.output is not None or self.schema is not None
+
+    def words(self, scope: Mapping[str, Any]) -> tuple[str, ...]:
+        """The command and its arguments in this scope; raises TemplateFault."""
+        return tuple(word if isinstance(word, str) else str(word.fill(scope)) for word in self.argv)
+
+    def read_output(self, answer: JSON) -> tuple[JSON, list[str]]:
+        """The `.output` of what stdout held as JSON, and what is wrong with it in sentences."""
+        if self.schema is not None:
+            return answer, check_by_schema(self.schema, answer)
+        if self.output is None:
+            return answer, []
+        faults = check_value(self.output, answer)
+        return (None, faults) if faults else (from_wire(self.output, answer), [])
+
+
+@dataclass(frozen=True, slots=True)
+class CallWorkflow:
+    """Another workflow file as one step; its result is this step's `.output`.
+
+    `path` is as the file spells it. `output` is the shape of the result, None where that workflow
+    declares none.
+    """
+
+    path: str
+    workflow: Workflow
+    arguments: Mapping[str, Form]
+    output: Shape | None = None
+
+    def evaluate(self, scope: Mapping[str, Any]) -> dict[str, JSON]:
+        """The arguments in this scope; raises TemplateFault."""
+        return {name: fill(form, scope) for name, form in self.arguments.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """A person must agree to this text before anything below goes on."""
+
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ends the run of this file early, as a success."""
+
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Ends the run of this file early, as a failure."""
+
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
 class Unbuilt:
     """A step whose verb is missing, wrong or refused; it only stands for its name."""
 
 
-Verb: TypeAlias = Prompt | Write | SetValues | Unbuilt
+Verb: TypeAlias = (
+    Prompt
+    | Write
+    | SetValues
+    | Steps
+    | Branch
+    | Command
+    | CallWorkflow
+    | Approve
+    | Stop
+    | Fail
+    | Unbuilt
+)
+
+_VERB_NAMES: Mapping[type, str] = {
+    Prompt: "prompt",
+    Write: "write",
+    SetValues: "set",
+    Steps: "steps",
+    Branch: "branch",
+    Command: "run",
+    CallWorkflow: "workflow",
+    Approve: "approve",
+    Stop: "stop",
+    Fail: "fail",
+    Unbuilt: "unbuilt",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +260,18 @@ class Step:
     """One step.
 
     `condition` is the `if`: an expression, a literal, or None. `timeout_s` is wall-clock time.
-    `on_unknown` is what the file says, else what follows from what the step may change.
-    `waits_for` are the steps that it mentions anywhere, and then its `needs`; `unguarded` are those
-    that make this step skipped when they were. `leaves` are all its templates.
+    `on_unknown` is what the file says, else what follows from what the step may change. `reuse` is
+    None or False where no earlier run may stand in, True for any, else how many seconds old it may
+    be. `leaves` are the templates of the step itself, not of the steps inside it.
+
+    `waits_for` are the steps of the same list that must have ended first: those that this step and
+    the steps inside it mention or need, where a step inside a group, branch or loop stands for the
+    one of this list that holds it; gates above; the last step above with effects, where this one
+    has effects. What stands in an enclosing list is waited for by the enclosing step.
+    `unguarded` are the steps that make this one skipped when they were skipped, by their own ids as
+    the step itself mentions them (they may stand in an enclosing list or inside another step), and
+    the ids of `waits_for` that they stand for. `has_effects` says that the step or one inside it
+    changes something outside the run.
     """
 
     id: str
@@ -114,31 +285,76 @@ class Step:
     on_error: Literal["stop", "continue"] = "stop"
     on_unknown: Literal["hold", "retry_once"] = "retry_once"
     save_to: Template | None = None
+    for_each: ForEach | None = None
+    repeat: Repeat | None = None
+    budget: Money | None = None
+    reuse: bool | float | None = None
     leaves: tuple[Leaf, ...] = ()
     waits_for: tuple[str, ...] = ()
     unguarded: frozenset[str] = frozenset()
+    has_effects: bool = False
 
     @property
     def condition_text(self) -> str | None:
         """The `if` as the file spells it, or None."""
         if isinstance(self.condition, bool):
             return str(self.condition).lower()
-        return next((leaf.source for leaf in self.leaves if leaf.used_as == "condition"), None)
+        return self.source_of("if")
+
+    def source_of(self, key: str) -> str | None:
+        """The text of one of the step's templates as the file spells it, by its key."""
+        route = (*self.route, key)
+        return next((leaf.source for leaf in self.leaves if leaf.route == route), None)
 
     @property
     def verb_name(self) -> str:
         """The verb as the file spells it."""
-        names = {Prompt: "prompt", Write: "write", SetValues: "set", Unbuilt: "unbuilt"}
-        return names[type(self.verb)]
+        return _VERB_NAMES[type(self.verb)]
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether every step below it in its list waits for it."""
+        return isinstance(self.verb, Approve | Stop | Fail)
+
+    @property
+    def lists(self) -> tuple[tuple[str | None, tuple[Step, ...]], ...]:
+        """The lists of steps inside it, each with the case that it is for.
+
+        The case is None for the steps of a group and for those of `otherwise`.
+        """
+        if isinstance(self.verb, Steps):
+            return ((None, self.verb.steps),)
+        if isinstance(self.verb, Branch):
+            rest = self.verb.otherwise
+            return (*self.verb.cases, *(() if rest is None else ((None, rest),)))
+        return ()
+
+    def inside(self) -> Iterator[Step]:
+        """All steps inside it at any depth, in the order of the file."""
+        for _, steps in self.lists:
+            yield from walk(steps)
+
+
+def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """The steps of a list, each followed by those inside it, in the order of the file."""
+    waiting = list(reversed(steps))
+    while waiting:
+        step = waiting.pop()
+        yield step
+        waiting += [inner for _, below in reversed(step.lists) for inner in reversed(below)]
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """One workflow file. `folder` is where the paths it writes are relative to.
 
-    `result` is None where the file declares none. `refusals` are the keys that this version does
-    not run; `hidden` the ids of steps inside refused groups, `names` the variables that refused
-    keys of the step at a position would bring: both stand for values of which nothing is known.
+    `result` is None where the file declares none. `env` are the environment variables that its
+    commands may receive. `texts` are, by the route of the key that names it, the files whose text
+    stands in its place. `files` are all files that were read for it and for the workflows it calls,
+    by their paths relative to `folder`: with them and its own text it can be loaded again.
+    `refusals` are the keys that this version does not run; `hidden` the ids of steps inside steps
+    that could not be built, of which nothing is known. `elsewhere` is what was found wrong in other
+    files.
     """
 
     document: Document
@@ -150,9 +366,13 @@ class Workflow:
     limits: Limits
     steps: tuple[Step, ...]
     result: Form
+    budget: Money | None = None
+    env: tuple[str, ...] = ()
+    texts: Mapping[Route, FileText] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     refusals: tuple[Finding, ...] = ()
     hidden: frozenset[str] = frozenset()
-    names: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    elsewhere: tuple[Diagnostic, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -163,9 +383,20 @@ class Workflow:
     def sha256(self) -> str:
         return self.document.sha256
 
+    def all_steps(self) -> Iterator[Step]:
+        """Every step of the file, also those inside others, in the order of the file."""
+        return walk(self.steps)
+
     def step(self, name: str) -> Step | None:
-        """The step with this id, or None."""
-        return next((step for step in self.steps if step.id == name), None)
+        """The first step with this id at any depth, or None."""
+        return next((step for step in self.all_steps() if step.id == name), None)
+
+    def written(self, step: Step) -> Mapping[str, Any]:
+        """The keys of a step as the file has them."""
+        value: Any = self.document.value
+        for part in step.route:
+            value = value[part]
+        return value if isinstance(value, Mapping) else {}
 
     def fill_result(self, scope: Mapping[str, Any]) -> JSON:
         """The declared result in this scope; raises TemplateFault."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flowrunner import json_text
 from flowrunner.catalog import parameters
 from flowrunner.diagnostics import Route
 from flowrunner.events import JSON
@@ -23,7 +24,7 @@ ROLES = ("developer", "user", "assistant", "system")
 
 def is_prompt(step: Mapping[str, Any]) -> bool:
     """Whether a step asks the API."""
-    return "prompt" in step or "input" in step
+    return not step.keys().isdisjoint(("prompt", "prompt_file", "input"))
 
 
 def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> dict[str, Form]:
@@ -33,6 +34,8 @@ def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> 
         here = (*route, key)
         if key == "prompt" and not isinstance(value, Mapping):
             read["input"] = reader.leaf(value, here)
+        elif key == "prompt_file":
+            read["input"] = _read_file(reader, value, here)
         elif key == "input":
             read[key] = _read_input(reader, value, here)
         elif key == "tools" and isinstance(value, list):
@@ -46,6 +49,15 @@ def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> 
         elif key in parameters() and key != "stream":
             read[key] = reader.form(spell(key, value), here)
     return read
+
+
+def _read_file(reader: Reader, value: JSON, route: Route) -> Form:
+    """The message in a file beside the workflow; its templates are those of the step."""
+    file = reader.file(value, route)
+    if file is not None and not file.text.strip():
+        reader.fault("empty-prompt", f"`{file.shown}` is empty", route, "write the message there")
+        return None
+    return None if file is None else reader.leaf(file.text, route)
 
 
 def _read_input(reader: Reader, value: JSON, route: Route) -> Form:
@@ -103,8 +115,8 @@ def build_prompt(
     if "prompt" in own or "input" in own:
         # A step that says what to ask replaces whatever the defaults ask.
         defaults = {key: form for key, form in defaults.items() if key != "input"}
-    output = _read_output(reader, fields, route)
-    schema = _read_schema(reader, fields, route)
+    output = read_output(reader, fields, route)
+    schema = read_schema(reader, fields, route)
     merged = merge(defaults, own)
     asked = answer_format(str(fields.get("id", "")), output, schema)
     if asked is not None:
@@ -123,7 +135,8 @@ def prompt_leaves(prompt: Prompt) -> list[Leaf]:
     return [*leaves(prompt.parameters), *leaves(prompt.request)]
 
 
-def _read_output(reader: Reader, fields: Mapping[str, Any], route: Route) -> Shape | None:
+def read_output(reader: Reader, fields: Mapping[str, Any], route: Route) -> Shape | None:
+    """The shape under `output:`; ANY for one that is wrong."""
     if "output" not in fields:
         return None
     shape, faults = read_shape(fields["output"], (*route, "output"))
@@ -131,15 +144,35 @@ def _read_output(reader: Reader, fields: Mapping[str, Any], route: Route) -> Sha
     return ANY if shape is None or faults else shape
 
 
-def _read_schema(
+def read_schema(
     reader: Reader, fields: Mapping[str, Any], route: Route
 ) -> Mapping[str, JSON] | None:
-    schema = fields.get("schema")
+    """The JSON Schema under `schema:` or in the file that it names; {} for one that is wrong."""
+    schema, here = fields.get("schema"), (*route, "schema")
+    if isinstance(schema, str):
+        return _read_schema_file(reader, schema, here)
     if not isinstance(schema, Mapping):
         return None
-    _check_schema(reader, schema, (*route, "schema"))
+    _check_schema(reader, schema, here)
     written: Mapping[str, JSON] = plain(schema)
     return written
+
+
+def _read_schema_file(reader: Reader, written: str, route: Route) -> Mapping[str, JSON]:
+    file = reader.file(written, route)
+    if file is None:
+        return {}
+    try:
+        schema = json_text.parse(file.text)
+    except ValueError:
+        schema = None
+    if not isinstance(schema, Mapping):
+        reader.fault("json-schema", f"`{file.shown}` holds no JSON Schema", route)
+        return {}
+    for place, sentence in check_strict_schema(schema):
+        where = f" at `{'.'.join(map(str, place))}`" if place else ""
+        reader.fault("json-schema", f"`{file.shown}`{where}: {sentence}", route)
+    return schema
 
 
 def _check_schema(reader: Reader, schema: JSON, route: Route) -> None:

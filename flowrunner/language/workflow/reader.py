@@ -8,17 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowrunner.diagnostics import Finding, Route
+from flowrunner.diagnostics import Diagnostic, Finding, Route
 from flowrunner.events import JSON
-from flowrunner.language.forms import Form, Leaf, Reading, read_form, read_leaf, text_of
+from flowrunner.language.beside import Beside, FileText, UnusableFile
+from flowrunner.language.forms import (
+    Form,
+    Leaf,
+    Reading,
+    has_template,
+    read_form,
+    read_leaf,
+    text_of,
+)
 from flowrunner.language.workflow.durations import read_duration
 
 
 class Reader:
-    """Collects what is wrong while fields are read."""
+    """Collects what is wrong while fields are read, and the texts of the files that they name."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Beside) -> None:
+        self.beside = beside
         self.findings: list[Finding] = []
+        self.elsewhere: list[Diagnostic] = []
+        self.texts: dict[Route, FileText] = {}
 
     def fault(self, code: str, message: str, route: Route, help: str | None = None) -> None:  # noqa: A002
         self.findings.append(Finding(code, message, route, help))
@@ -31,6 +43,28 @@ class Reader:
         leaf, faults = read_leaf(text, route, used_as)
         self.findings += faults
         return leaf
+
+    def expression(self, value: JSON, route: Route, used_as: Reading) -> Leaf | None:
+        """The bare expression of a decision field; None for a literal or what cannot be read."""
+        return self.leaf(value, route, used_as) if isinstance(value, str) else None
+
+    def file(self, written: JSON, route: Route) -> FileText | None:
+        """The text of a file that is read now, whose path stands at the route."""
+        if not isinstance(written, str) or not written.strip():
+            return None
+        if has_template(written):
+            message = (
+                f"`{route[-1]}` is read before anything runs, so its path cannot be a template"
+            )
+            self.fault("missing-file", message, route, "write the path itself")
+            return None
+        try:
+            found = self.beside.read(written)
+        except UnusableFile as fault:
+            self.fault(fault.code, fault.message, route, fault.help)
+            return None
+        self.texts[route] = found
+        return found
 
     def form(self, value: JSON, route: Route, used_as: Reading = "text") -> Form:
         form, faults = read_form(value, route, used_as)

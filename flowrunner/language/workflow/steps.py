@@ -1,0 +1,218 @@
+"""Building the steps of a file, those inside others too: the verb, then the keys around it.
+
+Who waits for whom is left to `lifting`, the requests of prompt steps to `prompts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from flowrunner.diagnostics import Diagnostic, Route
+from flowrunner.events import JSON
+from flowrunner.language.beside import UnusableFile
+from flowrunner.language.forms import Form, Leaf, has_template, leaves, text_of
+from flowrunner.language.request import Prompt
+from flowrunner.language.shapes import Shape
+from flowrunner.language.templates import Expression, Template
+from flowrunner.language.workflow.modifiers import (
+    read_condition,
+    read_for_each,
+    read_money,
+    read_on_error,
+    read_on_unknown,
+    read_repeat,
+    read_retry,
+    read_reuse,
+)
+from flowrunner.language.workflow.parts import (
+    Approve,
+    Branch,
+    CallWorkflow,
+    Command,
+    Fail,
+    SetValues,
+    Step,
+    Steps,
+    Stop,
+    Unbuilt,
+    Verb,
+    Workflow,
+    Write,
+)
+from flowrunner.language.workflow.prompts import (
+    build_prompt,
+    is_prompt,
+    prompt_leaves,
+    read_output,
+    read_schema,
+)
+from flowrunner.language.workflow.reader import Reader, mapping, texts
+
+_TEXT_VERBS: Mapping[str, Callable[[Template], Verb]] = {
+    "write": Write,
+    "approve": Approve,
+    "stop": Stop,
+    "fail": Fail,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A workflow that another one calls: what it gives, or what is wrong with it in its own file.
+
+    `output` is the shape of its result, None where it declares none.
+    """
+
+    workflow: Workflow | None
+    output: Shape | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+Open: TypeAlias = Callable[[str], Called]
+"""Loads the workflow at a path as the file spells it. Raises UnusableFile."""
+
+_Built: TypeAlias = tuple[Verb, list[Leaf]]
+
+
+class StepBuilder:
+    """Builds steps under the defaults of their file."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        defaults: Mapping[str, Any],
+        parameters: Mapping[str, Form],
+        open_workflow: Open,
+    ) -> None:
+        self.reader = reader
+        self.defaults = defaults
+        self.parameters = parameters
+        self.open_workflow = open_workflow
+        self.timeout_s = reader.duration(defaults, "timeout", ("defaults",))
+
+    def build(self, steps: JSON, route: Route) -> tuple[Step, ...]:
+        """The steps of a list at a route; () for what is no list."""
+        written = enumerate(steps if isinstance(steps, list) else [])
+        return tuple(self.build_step(mapping(fields), (*route, at)) for at, fields in written)
+
+    def build_step(self, fields: Mapping[str, Any], route: Route) -> Step:
+        for_each, of_list = read_for_each(self.reader, fields, route)
+        verb, found = self.build_verb(fields, route)
+        condition, of_condition = read_condition(self.reader, fields, route)
+        repeat, of_repeat = read_repeat(self.reader, fields, route)
+        saved = self.reader.leaf(fields.get("save_to"), (*route, "save_to"))
+        name = fields.get("id")
+        asks = self.defaults if isinstance(verb, Prompt) else {}
+        timeout_s = self.reader.duration(fields, "timeout", route)
+        return Step(
+            id=name if isinstance(name, str) else "",
+            route=route,
+            verb=verb,
+            describe=text_of(fields.get("describe")),
+            condition=condition,
+            needs=texts(fields.get("needs")),
+            timeout_s=self.timeout_s if timeout_s is None and asks else timeout_s,
+            retry=read_retry(fields.get("retry", asks.get("retry"))),
+            on_error=read_on_error(fields.get("on_error"), for_each),
+            on_unknown=read_on_unknown(fields.get("on_unknown", asks.get("on_unknown")), verb),
+            save_to=saved.parsed if saved and isinstance(saved.parsed, Template) else None,
+            for_each=for_each,
+            repeat=repeat,
+            budget=read_money(fields.get("budget")),
+            reuse=read_reuse(fields.get("reuse")),
+            leaves=(*of_list, *found, *of_condition, *of_repeat, *([saved] if saved else [])),
+        )
+
+    def build_verb(self, fields: Mapping[str, Any], route: Route) -> _Built:
+        if is_prompt(fields):
+            prompt = build_prompt(self.reader, fields, route, self.parameters)
+            return prompt, prompt_leaves(prompt)
+        for key, build in _VERBS.items():
+            if key in fields:
+                return build(self, fields, route) or (Unbuilt(), [])
+        return Unbuilt(), []
+
+    def text(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        key = next(key for key in _TEXT_VERBS if key in fields)
+        written = self.reader.leaf(fields[key], (*route, key))
+        if written is None or not isinstance(written.parsed, Template):
+            return None
+        return _TEXT_VERBS[key](written.parsed), [written]
+
+    def values(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        if not isinstance(fields["set"], Mapping):
+            return None
+        values = mapping(self.reader.form(fields["set"], (*route, "set"), "value"))
+        return SetValues(values), list(leaves(values))
+
+    def group(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        steps = self.build(fields["steps"], (*route, "steps"))
+        return (Steps(steps), []) if steps else None
+
+    def branch(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        on = self.reader.expression(fields["branch"], (*route, "branch"), "branch")
+        cases = tuple(
+            (case, self.build(steps, (*route, "cases", case)))
+            for case, steps in mapping(fields.get("cases")).items()
+        )
+        rest = fields.get("otherwise")
+        otherwise = None if rest is None else self.build(rest, (*route, "otherwise"))
+        if on is None or not isinstance(on.parsed, Expression):
+            return None
+        return Branch(on.parsed, cases, otherwise), [on]
+
+    def command(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        written = fields["run"] if isinstance(fields["run"], list) else []
+        words = [self.word(word, (*route, "run", at)) for at, word in enumerate(written)]
+        if not words or None in words:
+            return None
+        argv = tuple(word for word in words if word is not None)
+        stdin = self.reader.form(fields.get("stdin"), (*route, "stdin"), "value")
+        command = Command(
+            argv=argv,
+            stdin=stdin,
+            output=read_output(self.reader, fields, route),
+            changes_things=fields.get("changes_things") is not False,
+            env=texts(fields.get("env")),
+            schema=read_schema(self.reader, fields, route),
+        )
+        return command, [*leaves(list(argv)), *leaves(stdin)]
+
+    def word(self, written: JSON, route: Route) -> Leaf | str | None:
+        """A word of a command; None for what is no text or cannot be read."""
+        text = text_of(written)
+        if text is None or not has_template(text):
+            return text
+        return self.reader.leaf(text, route)
+
+    def call(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        path, here = fields["workflow"], (*route, "workflow")
+        arguments = mapping(self.reader.form(fields.get("with"), (*route, "with"), "value"))
+        if not isinstance(path, str) or not path.strip():
+            return None
+        if has_template(path):
+            message = "`workflow` is read before anything runs, so its path cannot be a template"
+            self.reader.fault("missing-file", message, here, "write the path itself")
+            return None
+        try:
+            called = self.open_workflow(path)
+        except UnusableFile as fault:
+            self.reader.fault(fault.code, fault.message, here, fault.help)
+            return None
+        self.reader.elsewhere += called.diagnostics
+        if called.workflow is None:
+            return None
+        found = list(leaves(arguments))
+        return CallWorkflow(path, called.workflow, arguments, called.output), found
+
+
+_VERBS: Mapping[str, Callable[[StepBuilder, Mapping[str, Any], Route], _Built | None]] = {
+    **dict.fromkeys(_TEXT_VERBS, StepBuilder.text),
+    "set": StepBuilder.values,
+    "branch": StepBuilder.branch,
+    "run": StepBuilder.command,
+    "workflow": StepBuilder.call,
+    "steps": StepBuilder.group,
+}
