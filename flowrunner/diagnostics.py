@@ -328,6 +328,10 @@ RULES: dict[str, str] = {
     "unknown-parameter": "A field under `request` that flowrunner does not know is sent unchecked.",
     "unknown-step": "`needs` names steps of the file.",
     "unused-include": "`include` asks for what a tool of the step can give.",
+    # The project file.
+    "base-url": "An address is whole and encrypted, and holds no password.",
+    "key-name": "A key is named by its variable, and is sent to its own host only.",
+    "unknown-provider": "A provider is declared in `flowrunner.yaml`.",
     # Templates and expressions.
     "dynamic-step": "`steps`, `inputs` and `previous` are followed by a literal name.",
     "free-text": "Free text of a model is not compared with a literal; a declared choice is.",

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrunner.errors import EnvironmentFault, ExitStatus, UsageError
+from flowrunner.errors import EnvironmentFault, ExitStatus, InvalidWorkflow, UsageError
+from flowrunner.language.workflow import Limits
+from flowrunner.language.workflow.parts import Money
 from flowrunner.project import dotenv
 from flowrunner.project.credentials import base_url_fault, header_fault, key_fault
 from flowrunner.project.folders import find_env_file, find_project
@@ -225,11 +227,195 @@ def test_where_a_project_begins(top: Path, tmp_path: Path) -> None:
     assert find_project(tmp_path / "alone" / "workflows") == tmp_path / "alone" / "workflows"
 
 
-def test_a_project_file_is_refused_and_not_ignored(top: Path) -> None:
-    (top / "flowrunner.yaml").write_text("model: gpt-6\n")
-    with pytest.raises(UsageError, match="does not read") as fault:
+PROJECT = """\
+model: gpt-6-luna
+defaults: { reasoning: { effort: low } }
+budget: 2 USD
+confirm_above: 1 USD
+limits: { at_once: 4, timeout: 90s }
+prices: { my-model: { input: 1, output: 2 } }
+provider: gateway
+providers:
+  gateway: { base_url: https://gateway.example/v1/, key_env: GATEWAY_KEY, auth: api-key }
+  local: { base_url: http://127.0.0.1:11434/v1, supports: { store: false } }
+"""
+GATEWAY_KEY = "gw-CANARY-0123456789"
+
+
+def test_a_project_file_with_everything(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(PROJECT)
+    settings = load(top, {"GATEWAY_KEY": GATEWAY_KEY, "OPENAI_API_KEY": KEY, "OPENAI_ORG_ID": "o"})
+    assert settings.project == top
+    assert settings.model is None
+    assert settings.below == {"model": "gpt-6-luna", "reasoning": {"effort": "low"}}
+    assert settings.budget == Money(2.0)
+    assert settings.confirm_above_usd == 1.0
+    assert settings.limits == Limits(4, 90.0)
+    assert settings.prices["my-model"].output_price == 2.0
+    assert (settings.provider, settings.base_url) == ("gateway", "https://gateway.example/v1")
+    assert settings.provider_named("local").supports == {"store": False}
+    endpoint = settings.endpoint()
+    assert (endpoint.name, endpoint.key, endpoint.auth) == (
+        "gateway",
+        Secret(GATEWAY_KEY),
+        "api-key",
+    )
+    assert endpoint.headers == {}
+    assert settings.endpoint("local").key is None
+    openai = settings.endpoint("openai")
+    assert (openai.base_url, openai.key) == ("https://api.openai.com/v1", Secret(KEY))
+    assert openai.headers == {"OpenAI-Organization": "o"}
+
+
+def test_every_setting_of_a_project_file_knows_its_line(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(PROJECT)
+    file = top / "flowrunner.yaml"
+    overview = load(top, {"GATEWAY_KEY": GATEWAY_KEY}).overview()
+    for line in (
+        ("model", "gpt-6-luna", f"{file}:1"),
+        ("defaults.reasoning", '{"effort": "low"}', f"{file}:2"),
+        ("budget", "2 USD", f"{file}:3"),
+        ("confirm_above", "1 USD", f"{file}:4"),
+        ("limits.at_once", "4", f"{file}:5"),
+        ("limits.timeout", "90s", f"{file}:5"),
+        ("prices.my-model", "1.0 in, 2.0 out", f"{file}:6"),
+        ("provider", "gateway", f"{file}:7"),
+        ("providers.gateway.base_url", "https://gateway.example/v1", f"{file}:9"),
+        ("GATEWAY_KEY", "set, not shown", "environment"),
+        ("OPENAI_BASE_URL", "https://api.openai.com/v1", "default"),
+    ):
+        assert line in overview
+    assert "CANARY" not in str(overview)
+
+
+def test_mistakes_in_a_project_file_stop_everything(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (top / "flowrunner.yaml").write_text("modle: gpt-6\nbudget: 3 EUR\n")
+    monkeypatch.chdir(top / "workflows")
+    with pytest.raises(InvalidWorkflow) as fault:
         load(top)
-    assert fault.value.help
+    assert fault.value.exit_status is ExitStatus.INVALID
+    assert f"{top / 'flowrunner.yaml'}:1:1: error[unknown-key]" in fault.value.message
+    assert ":2:9: error[budget]" in fault.value.message
+    monkeypatch.chdir(top)
+    with pytest.raises(InvalidWorkflow, match=r"^flowrunner\.yaml:1:1: "):
+        load(top)
+
+
+def test_a_project_file_that_leads_nowhere_is_not_passed_over(top: Path) -> None:
+    (top / ".git").rmdir()
+    (top / ".flowrunner").mkdir()
+    (top / "flowrunner.yaml").symlink_to(top / "nowhere.yaml")
+    with pytest.raises(InvalidWorkflow, match="a link to a file that does not exist"):
+        load(top)
+
+
+def test_doubts_about_a_project_file_are_warnings(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text("model: gpt-6-lunna\n")
+    (warning,) = load(top).warnings
+    assert "line 1: `gpt-6-lunna`" in warning
+
+
+def test_a_provider_that_nobody_declared(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(PROJECT)
+    settings = load(top, overrides={"FLOWRUNNER_PROVIDER": "gatewy"})
+    with pytest.raises(UsageError, match="did you mean `gateway`") as fault:
+        settings.endpoint()
+    assert fault.value.help is not None
+    with pytest.raises(UsageError, match="there is `gateway`, `local` and `openai`"):
+        settings.provider_named("zzz")
+
+
+def test_the_operator_chooses_the_provider(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(PROJECT)
+    assert load(top).provider == "gateway"
+    assert load(top, {"FLOWRUNNER_PROVIDER": "local"}).endpoint().name == "local"
+    overrides = {"FLOWRUNNER_PROVIDER": "openai"}
+    assert load(top, {"FLOWRUNNER_PROVIDER": "local"}, overrides=overrides).provider == "openai"
+    (top / "flowrunner.yaml").unlink()
+    assert load(top).provider == "openai"
+
+
+def test_the_key_of_a_provider_is_checked_like_any_other(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(PROJECT)
+    with pytest.raises(EnvironmentFault, match="`GATEWAY_KEY` is not set"):
+        load(top, {"OPENAI_API_KEY": KEY}).endpoint()
+    with pytest.raises(EnvironmentFault, match="`GATEWAY_KEY` ends with a newline"):
+        load(top, {"GATEWAY_KEY": f"{GATEWAY_KEY}\n"}).endpoint()
+    with pytest.raises(EnvironmentFault, match="`GATEWAY_KEY` is set but empty"):
+        load(top, {"GATEWAY_KEY": ""}).endpoint()
+    (top / ".env").write_text(f'GATEWAY_KEY="{GATEWAY_KEY}\n')
+    with pytest.raises(EnvironmentFault, match="the quotes around `GATEWAY_KEY`") as fault:
+        load(top).endpoint()
+    assert "CANARY" not in fault.value.message
+    assert len(fault.value.message.splitlines()) == 1
+    (top / ".env").write_text(f"GATEWAY_KEY={GATEWAY_KEY}\n")
+    assert load(top).endpoint().key == Secret(GATEWAY_KEY)
+
+
+OWN = "providers: {{ openai: {{ base_url: {url}, key_env: TEAM_KEY }} }}\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "went"),
+    [
+        # The file's address goes with the file's key, whatever the environment holds.
+        ("https://gateway.example/v1", {}, ("gateway.example", "team")),
+        # At OpenAI the environment's own key counts first.
+        ("https://eu.api.openai.com/v1", {}, ("eu.api.openai.com", "openai")),
+        ("https://eu.api.openai.com/v1", {"OPENAI_API_KEY": ""}, ("eu.api.openai.com", "team")),
+        # The environment's address goes with the environment's key, and with no other.
+        (
+            "https://gateway.example/v1",
+            {"OPENAI_BASE_URL": "https://other.example/v1"},
+            ("other.example", "openai"),
+        ),
+        (
+            "https://gateway.example/v1",
+            {"OPENAI_BASE_URL": "https://other.example/v1", "OPENAI_API_KEY": ""},
+            None,
+        ),
+    ],
+)
+def test_a_key_is_only_sent_to_its_own_host(
+    top: Path, url: str, environ: dict[str, str], went: tuple[str, str] | None
+) -> None:
+    keys = {"team": "team-0123456789", "openai": "sk-0123456789"}
+    (top / "flowrunner.yaml").write_text(OWN.format(url=url))
+    both = {"TEAM_KEY": keys["team"], "OPENAI_API_KEY": keys["openai"]}
+    settings = load(top, both | environ)
+    if went is None:
+        with pytest.raises(EnvironmentFault, match="`OPENAI_API_KEY` is set but empty"):
+            settings.endpoint()
+        return
+    endpoint = settings.endpoint()
+    assert endpoint.base_url == f"https://{went[0]}/v1"
+    assert endpoint.key == Secret(keys[went[1]])
+
+
+def test_the_address_of_a_dotenv_counts_before_the_file(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(OWN.format(url="https://gateway.example/v1"))
+    (top / ".env").write_text("OPENAI_BASE_URL=https://evil.example/v1\n")
+    with pytest.raises(EnvironmentFault, match="host of its choice"):
+        load(top, {"TEAM_KEY": "team-0123456789", "OPENAI_API_KEY": KEY}).endpoint()
+
+
+def test_the_keys_of_all_providers_are_secrets(top: Path) -> None:
+    (top / "flowrunner.yaml").write_text(
+        "providers:\n"
+        "  gateway: { base_url: https://gateway.example/v1, key_env: GATEWAY_KEY }\n"
+        "  local: { base_url: http://127.0.0.1:11434/v1, key_env: LOCAL_KEY }\n"
+    )
+    environ = {"GATEWAY_KEY": GATEWAY_KEY, "LOCAL_KEY": "ollama", "OPENAI_API_KEY": KEY}
+    settings = load(top, environ)
+    assert set(settings.secrets()) == {KEY, GATEWAY_KEY}
+    assert set(load(top, environ | {"LOCAL_KEY": KEY[:20]}).secrets()) == {
+        KEY,
+        GATEWAY_KEY,
+        KEY[:20],
+    }
+    assert "CANARY" not in repr(settings)
 
 
 def test_the_command_line_counts_before_the_environment_before_dotenv(top: Path) -> None:

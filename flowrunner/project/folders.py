@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from flowrunner.errors import UsageError
 from flowrunner.language.paths import MARKS, project_root
 from flowrunner.platform import WINDOWS
 
@@ -18,18 +17,8 @@ PROJECT_FILE = MARKS[0]
 
 
 def find_project(start: Path) -> Path:
-    """The top of the project that a workflow file (or a folder) belongs to, by `project_root`.
-
-    Raises UsageError where there is a `flowrunner.yaml`, which is not read yet.
-    """
-    top = project_root(_folder(start))
-    if (top / PROJECT_FILE).exists():
-        raise UsageError(
-            f"`{top / PROJECT_FILE}` exists, but this version does not read `{PROJECT_FILE}` yet",
-            help=f"move `{PROJECT_FILE}` away; put what it says into the workflow's `defaults` "
-            "and the environment",
-        )
-    return top
+    """The top of the project that a workflow file (or a folder) belongs to, by `project_root`."""
+    return project_root(_folder(start))
 
 
 def find_env_file(start: Path, environ: Mapping[str, str]) -> Path | None:

@@ -1,65 +1,68 @@
-"""The settings of the operator: key, base URL, model, proxies, each with where it was said.
+"""The settings of the operator: key, base URL, model, limits, each with where it was said.
 
-They come from the command line, the environment and `.env`, in this order, and never from a
-workflow. What a workflow says on top is left to `engine`.
+They come from the command line, the environment, `.env` and `flowrunner.yaml`, in this order, and
+never from a workflow. What a workflow says in between is left to `engine`.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from flowrunner.errors import EnvironmentFault
+from flowrunner.catalog import Model
+from flowrunner.diagnostics import render
+from flowrunner.errors import EnvironmentFault, InvalidWorkflow, UsageError
+from flowrunner.events import JSON
+from flowrunner.language.workflow import Limits
+from flowrunner.language.workflow.parts import Money
 from flowrunner.project import dotenv
-from flowrunner.project.credentials import (
-    OPENAI_URL,
-    base_url_fault,
-    header_fault,
-    host_of,
-    is_loopback,
-    is_openai,
-    key_fault,
-)
-from flowrunner.project.folders import find_env_file, find_project
+from flowrunner.project.credentials import header_fault
+from flowrunner.project.folders import PROJECT_FILE, find_env_file, find_project
+from flowrunner.project.project_checks import OPENAI, unknown_provider
+from flowrunner.project.project_file import ProjectFile, read_project_file
+from flowrunner.project.providers import BASE_URL, KEY, Provider, key_names, read_providers
+from flowrunner.project.setting import COMMAND_LINE, DEFAULT, ENVIRONMENT, Setting
+from flowrunner.project.shown import shown_settings, without_password
 from flowrunner.wire import Endpoint, Secret
 
-KEY = "OPENAI_API_KEY"
-BASE_URL = "OPENAI_BASE_URL"
+__all__ = [
+    "BASE_URL",
+    "COMMAND_LINE",
+    "DEFAULT",
+    "ENVIRONMENT",
+    "KEY",
+    "MODEL",
+    "PROVIDER",
+    "Setting",
+    "Settings",
+    "load_settings",
+]
+
 MODEL = "FLOWRUNNER_MODEL"
+PROVIDER = "FLOWRUNNER_PROVIDER"
 _HEADERS = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 # Never sent by flowrunner, but a text that repeats one is masked as well.
 _OTHER_SECRETS = ("OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET", "AZURE_OPENAI_API_KEY")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_WANTED = (KEY, BASE_URL, MODEL, *_HEADERS, *_OTHER_SECRETS)
-
-COMMAND_LINE = "command line"
-ENVIRONMENT = "environment"
-DEFAULT = "default"
+_WANTED = (KEY, BASE_URL, MODEL, PROVIDER, *_HEADERS, *_OTHER_SECRETS)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One value and where it was said: `command line`, `environment`, a path of a `.env`, or
-    `default`."""
-
-    name: str
-    value: str = field(repr=False)
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What the operator has set.
 
-    `found` holds every setting by name, `env_file` is the `.env` that was read. `warnings` are
-    sentences about lines of it that say nothing readable, `faults` the same by the name of a
-    setting that the line would have set; none holds a value.
+    `project` is the top of the project, `file` what its `flowrunner.yaml` says. `found` holds every
+    setting of command line, environment and `.env` by its variable; `env_file` is the `.env` that
+    was read. `warnings` are sentences about what is passed over or doubtful, `faults` those about
+    lines of the `.env` by the name of a setting that the line would have set; none holds a value.
     """
 
     project: Path
+    file: ProjectFile
     found: Mapping[str, Setting]
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     env_file: Path | None = None
@@ -68,123 +71,158 @@ class Settings:
 
     @property
     def base_url(self) -> str:
-        """Where requests go, without a slash at the end; not checked yet."""
-        return self.found[BASE_URL].value.strip().rstrip("/")
+        """Where requests to the default provider go, without a slash at the end; not checked."""
+        return self.provider_named(None).url
 
     @property
     def model(self) -> str | None:
         """The model that replaces the one of every step, where the operator names one."""
         return self.found[MODEL].value if MODEL in self.found else None
 
-    def endpoint(self) -> Endpoint:
-        """The provider to send to, with a key that was checked.
+    @property
+    def provider(self) -> str:
+        """The name of the provider of every step that names none."""
+        said = self.found.get(PROVIDER)
+        return said.value if said else self.file.provider or OPENAI
 
-        Raises EnvironmentFault, one sentence a line, where the key or the base URL cannot be right
-        (Responses API: OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID).
+    @property
+    def below(self) -> Mapping[str, JSON]:
+        """API parameters that count where neither the operator nor the workflow says anything."""
+        return {**self.file.defaults, **({"model": self.file.model} if self.file.model else {})}
+
+    @property
+    def budget(self) -> Money | None:
+        """What one run may spend by the project file."""
+        return self.file.budget
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the project file; None in it where it says nothing."""
+        return self.file.limits
+
+    @property
+    def prices(self) -> Mapping[str, Model]:
+        """The models that the project file has prices for, as `cost_usd` takes them."""
+        return self.file.prices
+
+    @property
+    def confirm_above_usd(self) -> float | None:
+        """What a run may cost before a person is asked, in US dollars."""
+        return self.file.confirm_above_usd
+
+    @cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Every provider by its name; `openai` is always there."""
+        return read_providers(self.file, self.found)
+
+    def provider_named(self, name: str | None) -> Provider:
+        """A provider, the default one for None. Raises UsageError for one nobody declared."""
+        wanted = name or self.provider
+        if wanted in self.providers:
+            return self.providers[wanted]
+        fix = f"declare it under `providers` in `{self.project / PROJECT_FILE}`"
+        raise UsageError(unknown_provider(wanted, self.providers), help=fix)
+
+    def endpoint(self, name: str | None = None) -> Endpoint:
+        """A provider to send to, the default one for None, with a key that was checked.
+
+        Raises UsageError for a provider that does not exist, EnvironmentFault, one sentence a line,
+        where the key or the base URL cannot be right (Responses API: OPENAI_API_KEY,
+        OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID).
         """
-        faults = list(self._faults())
+        provider = self.provider_named(name)
+        faults = list(self.provider_faults(provider))
         if faults:
             raise EnvironmentFault("\n".join(faults))
-        key = self.found.get(KEY)
-        headers: dict[str, str | Secret] = {
-            header: self.found[name].value
-            for name, header in _HEADERS.items()
-            if name in self.found
-        }
-        return Endpoint(
-            name="openai",
-            base_url=self.base_url,
-            key=None if key is None else Secret(key.value),
-            headers=headers,
-        )
+        headers: dict[str, str | Secret] = {}
+        if provider.name == OPENAI:
+            headers |= {
+                header: self.found[variable].value
+                for variable, header in _HEADERS.items()
+                if variable in self.found
+            }
+        key = None if provider.key is None else Secret(provider.key.value)
+        return Endpoint(provider.name, provider.url, key, provider.auth, headers)
+
+    def provider_faults(self, provider: Provider) -> Iterator[str]:
+        """Why nothing can be sent to a provider, in sentences without a key."""
+        env_file = str(self.env_file)
+        of_openai = (BASE_URL, *_HEADERS) if provider.name == OPENAI else ()
+        odd = [
+            name
+            for name in (provider.key_name, *of_openai)
+            if name is not None and name in self.faults and name not in self.found
+        ]
+        yield from (self.faults[name] for name in odd)
+        if provider.key is None and provider.key_name in odd:
+            provider = Provider(provider.name, provider.base_url)
+        yield from provider.faults(env_file)
+        for name in _HEADERS if of_openai else ():
+            said = header_fault(name, self.found[name].value) if name in self.found else None
+            if said:
+                yield f"{said} (in `{env_file}`)" if self._is_filed(name) else said
+
+    def _is_filed(self, name: str) -> bool:
+        return self.found[name].source == str(self.env_file)
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that must not be shown, for a `Scrubber`.
+        """Every value that must not be shown, for a `Scrubber`."""
+        plain = {each.key_name for each in self.providers.values() if not each.hides_key()}
+        used = {each.key_name for each in self.providers.values() if each.hides_key()}
+        named = [
+            self.found[name].value
+            for name in self._hidden()
+            if name in self.found and (name in used or name not in plain)
+        ]
+        urls = (each.url for each in self.providers.values())
+        return (*named, *_passwords([*self.proxies.values(), *urls]))
 
-        A plain word that stands for the key of a server on this machine (`ollama`) is none: masking
-        it would eat the word out of every text.
-        """
-        named = [self.found[name].value for name in (KEY, *_OTHER_SECRETS) if name in self.found]
-        if named and self._is_local() and re.fullmatch(r"[a-z]+(?:-[a-z]+)*", named[0]):
-            named = named[1:]
-        return (*named, *_passwords([*self.proxies.values(), self.base_url]))
-
-    def _is_local(self) -> bool:
-        url = self.found[BASE_URL].value
-        return base_url_fault(BASE_URL, url) is None and is_loopback(host_of(url))
+    def _hidden(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((KEY, *_OTHER_SECRETS, *key_names(self.file))))
 
     def overview(self) -> list[tuple[str, str, str]]:
         """(name, value as it may be shown, source) of every setting, for people."""
-        hidden = (KEY, *_OTHER_SECRETS)
+        hidden = self._hidden()
         shown = [
-            (s.name, "set, not shown" if s.name in hidden else _without_password(s.value), s.source)
+            (s.name, "set, not shown" if s.name in hidden else without_password(s.value), s.source)
             for s in self.found.values()
         ]
-        proxies = [(n, _without_password(v), ENVIRONMENT) for n, v in self.proxies.items()]
-        return sorted(shown + proxies)
-
-    def _faults(self) -> Iterator[str]:
-        for name, sentence in self.faults.items():
-            if name not in self.found or self.found[name].source == DEFAULT:
-                yield sentence
-        url_fault = base_url_fault(BASE_URL, self.found[BASE_URL].value.strip())
-        if url_fault:
-            yield self._placed(BASE_URL, url_fault)
-        key_said = self._key_fault(host_of(self.base_url) if url_fault is None else None)
-        if key_said:
-            yield key_said
-        for name in _HEADERS:
-            said = header_fault(name, self.found[name].value) if name in self.found else None
-            if said:
-                yield self._placed(name, said)
-
-    def _key_fault(self, host: str | None) -> str | None:
-        key, base_url = self.found.get(KEY), self.found[BASE_URL]
-        if key is None:
-            if KEY in self.faults or (host is not None and is_loopback(host)):
-                return None
-            return (
-                f"`{KEY}` is not set: run `export {KEY}=…` with your key, "
-                "or add `--simulate` to run without one"
-            )
-        said = key_fault(KEY, key.value)
-        if said or host is None or is_openai(host) or is_loopback(host):
-            return said and self._placed(KEY, said)
-        if base_url.source == str(self.env_file) != key.source:
-            return (
-                f"`{BASE_URL}` is set in `{base_url.source}` but `{KEY}` in the {key.source}: "
-                "a file may not send your key to a host of its choice; set both in the same place"
-            )
-        return None
-
-    def _placed(self, name: str, sentence: str) -> str:
-        source = self.found[name].source
-        return f"{sentence} (in `{source}`)" if source == str(self.env_file) else sentence
+        shown += [
+            (each.base_url.name, without_password(each.url), each.base_url.source)
+            for each in self.providers.values()
+            if each.base_url.name not in self.found
+        ]
+        shown += [(n, without_password(v), ENVIRONMENT) for n, v in self.proxies.items()]
+        return sorted([*shown, *shown_settings(self.file)])
 
 
 def load_settings(
     start: Path, environ: Mapping[str, str], overrides: Mapping[str, str] | None = None
 ) -> Settings:
-    """The settings for a workflow file or folder. Reads `.env` and nothing else; sends nothing.
+    """The settings for a workflow file or folder, from `flowrunner.yaml`, `.env` and what is given.
 
     `overrides` are values of the command line under the names of their twins in the environment
     (`FLOWRUNNER_MODEL`). The environment counts before `.env`; an empty value counts as not said
     where another source says something. Proxies are taken from the environment alone. Raises
-    UsageError as `find_project`. Keys are checked by `Settings.endpoint`, since a simulated run
-    needs none.
+    InvalidWorkflow for mistakes in `flowrunner.yaml`. Keys are checked by `Settings.endpoint`,
+    since a simulated run needs none.
     """
+    project = find_project(start)
+    file = _project_file(project / PROJECT_FILE)
     env_file = find_env_file(start, environ)
-    file = dotenv.Dotenv() if env_file is None else dotenv.read(env_file)
+    env = dotenv.Dotenv() if env_file is None else dotenv.read(env_file)
     sources = [
         (COMMAND_LINE, overrides or {}),
         (ENVIRONMENT, environ),
-        (str(env_file), file.values),
-        (DEFAULT, {BASE_URL: OPENAI_URL}),
+        (str(env_file), env.values),
     ]
-    said = [_first_said(name, sources) for name in _WANTED]
-    odd = [(name, f"`{env_file}`: {sentence}") for name, sentence in file.faults]
+    wanted = tuple(dict.fromkeys((*_WANTED, *key_names(file))))
+    said = [_first_said(name, sources) for name in wanted]
+    odd = [(name, f"`{env_file}`: {sentence}") for name, sentence in env.faults]
+    passed_over = (f"{line}; it is passed over" for name, line in odd if name not in wanted)
     return Settings(
-        project=find_project(start),
+        project=project,
+        file=file,
         found={setting.name: setting for setting in said if setting is not None},
         proxies={
             name: environ[name]
@@ -193,15 +231,34 @@ def load_settings(
             if environ.get(name)
         },
         env_file=env_file,
-        warnings=tuple(f"{line}; it is passed over" for name, line in odd if name not in _WANTED),
-        faults={name: line for name, line in odd if name in _WANTED},
+        warnings=(
+            *passed_over,
+            *(_warning(file, each.place.line, each.message) for each in file.warnings),
+        ),
+        faults={name: line for name, line in odd if name in wanted},
     )
+
+
+def _warning(file: ProjectFile, line: int, message: str) -> str:
+    return f"`{file.path}`, line {line}: {message}"
+
+
+def _project_file(path: Path) -> ProjectFile:
+    if not path.is_symlink() and not path.exists():
+        return ProjectFile(path)
+    below = path.is_relative_to(Path.cwd())
+    shown = os.path.relpath(path) if below else str(path)
+    file, found = read_project_file(path, shown)
+    if file is None:
+        raise InvalidWorkflow(f"{render(found)}\n{shown} has mistakes; nothing was sent")
+    return file
 
 
 def _first_said(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> Setting | None:
     said = [Setting(name, values[name], source) for source, values in sources if name in values]
     filled = [setting for setting in said if setting.value]
-    if filled or name != KEY:
+    is_key = name.endswith(("KEY", "TOKEN")) and name not in _OTHER_SECRETS
+    if filled or not is_key:
         return filled[0] if filled else None
     return said[0] if said else None
 
@@ -214,10 +271,3 @@ def _passwords(urls: list[str]) -> Iterator[str]:
             continue
         if password:
             yield from {password, unquote(password)}
-
-
-def _without_password(value: str) -> str:
-    value = re.split(r"[?#]", value, maxsplit=1)[0]
-    head, at, rest = value.rpartition("@")
-    scheme = head.partition("://")[0] + "://" if "://" in head else ""
-    return f"{scheme}***@{rest}" if at else value
