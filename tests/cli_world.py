@@ -21,6 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
+
 from flowrunner.events import CallNotSent, CallSent, Event
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import list_runs
@@ -31,6 +33,8 @@ TOP = Path(__file__).resolve().parent.parent
 GALLERY = TOP / "workflows"
 BARE = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
 """What a program is given of an environment, as by cron; nothing of this machine's."""
+if "PYTHONPATH" in os.environ:  # a checkout that is not installed
+    BARE["PYTHONPATH"] = os.environ["PYTHONPATH"]
 KEY = "sk-test-4711-0815-abcdef"
 
 
@@ -159,17 +163,29 @@ class Project:
     ) -> Done:
         """Run `python -m flowrunner WORDS`, its interpreter and imports included.
 
-        `environ` replaces the project's.
+        `environ` replaces the project's; `more` is for subprocess.
         """
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         done = subprocess.run(
             [sys.executable, "-m", "flowrunner", *words],
-            **{"cwd": self.folder, "capture_output": True, "stdin": subprocess.DEVNULL} | more,
+            **{"cwd": self.folder, "stdin": subprocess.DEVNULL, **pipes} | more,
             env=dict(self.environ if environ is None else environ),
             timeout=60,
             check=False,
         )
         out, err = done.stdout or b"", done.stderr or b""
         return Done(done.returncode, out.decode(), err.decode())
+
+    def start_at_a_terminal(self, *words: str, **environ: str) -> Any:
+        """Start `python -m flowrunner WORDS` where a person sits; a pexpect.spawn."""
+        return pytest.importorskip("pexpect").spawn(
+            sys.executable,
+            ["-m", "flowrunner", *words],
+            cwd=str(self.folder),
+            env={**self.environ, "TERM": "xterm", "NO_COLOR": "1", **environ},
+            encoding="utf-8",
+            timeout=30,
+        )
 
     @property
     def runs(self) -> list[Path]:
@@ -246,12 +262,14 @@ def check_books(run: Recorded, simulator: Simulator, *, crashed: bool = False) -
     for name, call in arrived.items():
         assert call.body == {**sent[str(name)].request, "stream": False}
     calls = [call for step in run.state.steps.values() for call in step.calls]
-    answered = {call.client_request_id for call in calls if call.state == "answered"}
-    paid = sum(arrived[name].cost_usd or 0.0 for name in answered)
+    answered = {call.client_request_id: call for call in calls if call.state == "answered"}
+    priced = [name for name, call in answered.items() if call.cost_usd is not None]
+    paid = sum(arrived[name].cost_usd or 0.0 for name in priced)
     money = run.report["money"]
     assert abs(money["cost_usd"] - paid) < 1e-9
+    assert len(money["unknown"]) == len(answered) - len(priced), "what has no price is named"
     listed = {line["client_request_id"] for line in money["possibly_billed"]}
-    hidden = {name for name, call in arrived.items() if call.is_paid} - answered
+    hidden = {name for name, call in arrived.items() if call.is_paid} - answered.keys()
     assert hidden <= listed, "what was perhaps paid for is named"
     assert sent.keys() - arrived.keys() <= listed, "so is what was announced by a crashed program"
 

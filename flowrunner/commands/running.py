@@ -11,7 +11,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.engine.plan import OnUnknown, Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import Ports, Stop, SystemClock
+from flowrunner.engine.run import GRACE_S
 from flowrunner.engine.run import run as run_plan
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
 from flowrunner.events import Event, RunFinished, RunResumed, RunStarted, Warned
@@ -58,7 +59,8 @@ def start(workflow: Path, given: Given, options: RunOptions, viewer: Viewer) -> 
     """
     loaded, warnings = load_valid(workflow, viewer.colour)
     operator = _operator(workflow, options)
-    inputs = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
+    read = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
+    inputs = Scrubber(operator.secrets()).scrub_json(read)
     with _endpoint(operator, options.simulate) as endpoint:
         clock = SystemClock()
         settings = _settings(endpoint, operator, options)
@@ -190,7 +192,7 @@ class _Going:
     operator: Operator
     viewer: Viewer
 
-    def run(self, first: Event, as_json: bool) -> ExitStatus:
+    def run(self, first: RunStarted | RunResumed, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
         lines = ProgressLines(style_of(self.viewer))
 
@@ -204,21 +206,17 @@ class _Going:
         end = asyncio.run(self._run(first))
         return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
 
-    async def _run(self, first: Event) -> RunFinished:
+    async def _run(self, first: RunStarted | RunResumed) -> RunFinished:
         stop = Stop()
-        loop = asyncio.get_running_loop()
         # A simulator in this process holds the other end of every connection.
         files = self.plan.at_once * (2 if self.plan.settings.simulated else 1)
         wire = Wire(WireSettings(proxies=self._proxies(), at_once=files))
         clock = SystemClock()
-
-        def react(number: signal.Signals) -> None:
-            reason = "interrupt" if number is signal.SIGINT else "terminate"
-            loop.call_soon_threadsafe(stop.ask, reason)
-
-        restore = on_end_signals(react)
+        scrubber = Scrubber(self.operator.secrets())
+        restore = self._on_signals(stop)
         try:
-            await self.journal.append(first)
+            # The words of the command are part of the origin, and may hold anything.
+            await self.journal.append(replace(first, origin=scrubber.scrub_json(first.origin)))
             for warning in self.operator.warnings:
                 await self.journal.append(Warned(at=clock.now(), code="env-file", message=warning))
             ports = Ports(
@@ -227,12 +225,30 @@ class _Going:
                 clock=clock,
                 sleep=asyncio.sleep,
                 random=random.SystemRandom().random,
-                scrubber=Scrubber(self.operator.secrets()),
+                scrubber=scrubber,
             )
             return await run_plan(self.plan, ports, stop, self.operator.project)
         finally:
             restore()
             await wire.aclose()
+
+    def _on_signals(self, stop: Stop) -> Callable[[], None]:
+        """Let signals end the run; the result puts the old ways back."""
+        loop = asyncio.get_running_loop()
+
+        def end(reason: str) -> None:
+            if stop.reason is None:
+                self.viewer.progress(
+                    f"\nStopping: requests under way have {GRACE_S:g} s left; "
+                    "once more (Ctrl-C) ends them at once"
+                )
+            stop.ask(reason)
+
+        def react(number: signal.Signals) -> None:
+            reason = "interrupt" if number is signal.SIGINT else "terminate"
+            loop.call_soon_threadsafe(end, reason)
+
+        return on_end_signals(react)
 
     def _proxies(self) -> Mapping[str, str]:
         return {} if self.plan.settings.simulated else self.operator.proxies

@@ -10,7 +10,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, replace
+from typing import Any
 
 from flowrunner import catalog
 from flowrunner.engine.ports import Ports, Stop
@@ -196,17 +197,14 @@ class Caller:
         await self.ports.journal.append(self._scrubbed(event))
 
     def _scrubbed(self, event: Event) -> Event:
-        scrub = self.ports.scrubber.scrub
-        match event:
-            case CallAnswered():
-                return replace(event, response=self.ports.scrubber.scrub_json(event.response))
-            case CallRefused():
-                error = replace(event.error, message=scrub(event.error.message))
-                return replace(event, raw=scrub(event.raw), error=error)
-            case CallLost():
-                return replace(event, raw=scrub(event.raw), message=scrub(event.message))
-            case _:
-                return event
+        """The event without secrets: a server may repeat the key anywhere, also in ids."""
+        values = {part.name: getattr(event, part.name) for part in fields(event)}
+        return replace(event, **{name: self._masked(value) for name, value in values.items()})
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, ApiError):
+            return ApiError(*map(self._masked, astuple(value)))
+        return self.ports.scrubber.scrub_json(value)
 
 
 def _tries_of(calls: Sequence[CallState]) -> Tries:

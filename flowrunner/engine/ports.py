@@ -64,14 +64,18 @@ class Ports:
 class Stop:
     """The wish that a run should end early, from a signal or a deadline, seen by all that waits.
 
-    `reason` is None while nobody wishes it, else "interrupt", "terminate" or "timeout".
+    `reason` is None while nobody wishes it, else "interrupt", "terminate" or "timeout". Whoever
+    asks a second time is `pressed`: nothing in flight is waited for any longer.
     """
 
     reason: str | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    pressed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ask(self, reason: str) -> None:
         """Wish the end; the first reason stays."""
         if self.reason is None:
             self.reason = reason
             self.asked.set()
+        else:
+            self.pressed.set()

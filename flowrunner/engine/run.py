@@ -124,17 +124,18 @@ class _Scheduler:
     async def _watch(self) -> None:
         """End the run at its deadline, and calls in flight a grace after a wish to end it."""
         if self.plan.timeout_s is not None:
-            await self._until_asked(self.plan.timeout_s)
-            self.stop.ask("timeout")
+            await self._until(self.stop.asked, self.plan.timeout_s)
+            if self.stop.reason is None:
+                self.stop.ask("timeout")
         await self.stop.asked.wait()
         if self.stop.reason != "timeout":
-            await self.ports.sleep(GRACE_S)
+            await self._until(self.stop.pressed, GRACE_S)
         for left in self.running:
             left.cancel()
 
-    async def _until_asked(self, seconds: float) -> None:
+    async def _until(self, wish: asyncio.Event, seconds: float) -> None:
         sleeping = asyncio.ensure_future(self.ports.sleep(seconds))
-        asked = asyncio.ensure_future(self.stop.asked.wait())
+        asked = asyncio.ensure_future(wish.wait())
         try:
             await asyncio.wait({sleeping, asked}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -169,7 +169,8 @@ class Steps:
             text = json.dumps(ending.result.output, ensure_ascii=False, indent=2) + "\n"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(target, text.encode(), private=False)
+            saved = self.ports.scrubber.scrub(text).encode("utf-8", "replace")
+            write_atomically(target, saved, private=False)
         except OSError as error:
             reason = error.strerror or "it could not be written"
             return failed("save", f"`{written}` was not saved: {reason}")
