@@ -5,6 +5,7 @@ Every way a command can end is turned into a sentence and a status here and nowh
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import traceback
 from collections.abc import Sequence
@@ -12,8 +13,7 @@ from collections.abc import Sequence
 import click
 
 from flowrunner.cli.screen import Screen
-from flowrunner.diagnostics import did_you_mean
-from flowrunner.errors import ExitStatus, FlowrunnerError
+from flowrunner.errors import ExitStatus, FlowrunnerError, InvalidWorkflow
 
 SECTIONS = {
     "Start": {
@@ -61,8 +61,9 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
-            near = did_you_mean(name, self.list_commands(ctx))
-            hint = f"; did you mean `{near}`?" if near else "; `flowrunner --help` lists them"
+            # Names of commands are short: two letters in each other's place are a third of one.
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.6)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
             raise click.UsageError(f"there is no command `{name}`{hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -113,6 +114,9 @@ def _say(screen: Screen, error: Exception) -> int:
     """Why a command failed, in a sentence; a traceback only where the mistake is ours."""
     if isinstance(error, click.ClickException):
         return _say_usage(screen, error)
+    if isinstance(error, InvalidWorkflow):
+        screen.progress(error.message)  # its lines say themselves what they are
+        return error.exit_status
     if isinstance(error, FlowrunnerError):
         screen.error(error.message, error.help)
         return error.exit_status

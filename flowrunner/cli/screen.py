@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from flowrunner.errors import EnvironmentFault
+
 if TYPE_CHECKING:
     from flowrunner.language.workflow import Input
 
@@ -31,6 +33,7 @@ class Screen:
     @classmethod
     def of_this_terminal(cls) -> Screen:
         """The streams of this program; NO_COLOR, FORCE_COLOR, TERM=dumb and CI are respected."""
+        _open_missing_streams()
         for stream in (sys.stdout, sys.stderr):
             with suppress(AttributeError, ValueError):
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -43,8 +46,14 @@ class Screen:
         return cls(sys.stdout, sys.stderr, is_live, colour, encoding.startswith("utf"), width)
 
     def result(self, text: str) -> None:
-        """One text for whoever called the program, on stdout."""
-        _write(self.out, text)
+        """One text for whoever called the program, on stdout.
+
+        Raises EnvironmentFault where a file cannot take it; a reader that went away wants no more.
+        """
+        fault = _write(self.out, text)
+        if fault is not None and not isinstance(fault, BrokenPipeError):
+            why = (fault.strerror or "it is closed").lower()
+            raise EnvironmentFault(f"what belongs on stdout could not be written there: {why}")
 
     def progress(self, text: str) -> None:
         """One text for whoever watches, on stderr."""
@@ -57,8 +66,7 @@ class Screen:
     def _ask(self, wanted: Input) -> str:
         if wanted.describe:
             self.progress(wanted.describe)
-        self.err.write(f"{wanted.name}: ")
-        self.err.flush()
+        _write(self.err, f"{wanted.name}: ", end="")
         return sys.stdin.readline().rstrip("\r\n")
 
     def error(self, message: str, fix: str | None = None) -> None:
@@ -68,8 +76,29 @@ class Screen:
             self.progress(f"  help: {fix}")
 
 
-def _write(stream: TextIO, text: str) -> None:
-    # BrokenPipeError is an OSError; a closed stream raises ValueError. The run matters more.
-    with suppress(OSError, ValueError):
-        stream.write(text if text.endswith("\n") else f"{text}\n")
+def _write(stream: TextIO, text: str, end: str = "\n") -> OSError | None:
+    """Write a text and the end of its line; what was in the way. The run matters more."""
+    try:
+        stream.write(text if text.endswith("\n") else f"{text}{end}")
         stream.flush()
+    except (OSError, ValueError) as fault:  # a closed stream raises ValueError
+        _silence(stream)
+        return fault if isinstance(fault, OSError) else OSError()
+    return None
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is left in a stream go nowhere: the interpreter writes it once more when it ends,
+    and what fails then changes the exit status."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _open_missing_streams() -> None:
+    """Give a program that was started without some of its three streams empty ones. The next file
+    to be opened, such as a journal, would take their numbers, and be written to by mistake."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
