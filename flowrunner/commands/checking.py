@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,19 +72,26 @@ def find_workflows(paths: Iterable[str]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.suffix in _ENDINGS and path.is_file())
-    visible = (path for path in files if not _is_hidden(path.relative_to(folder)))
-    return sorted(path for path in visible if _begins_workflow(path))
+    return sorted(path for path in _visible(folder) if _begins_workflow(path))
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _visible(folder: Path) -> Iterator[Path]:
+    """The YAML files in and below a folder. Hidden folders, which may be huge, are not entered."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if path.suffix in _ENDINGS and not name.startswith(".") and path.is_file():
+                yield path
 
 
 def _begins_workflow(path: Path) -> bool:
     """Whether a file claims to be a workflow, so that other YAML files are left in peace."""
-    with path.open("rb") as file:
-        lines = file.read(65_536).splitlines()
+    try:
+        with path.open("rb") as file:
+            lines = file.read(65_536).splitlines()
+    except OSError:  # why it cannot be read is said when it is checked
+        return True
     return any(line.startswith(b"flowrunner:") for line in lines)
 
 

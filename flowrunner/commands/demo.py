@@ -11,6 +11,8 @@ from flowrunner.catalog import packaged
 from flowrunner.commands.running import RunOptions, start
 from flowrunner.commands.viewing import Viewer
 from flowrunner.errors import ExitStatus, UsageError
+from flowrunner.journal.runs import HOME
+from flowrunner.platform import make_private_dir
 from flowrunner.project.inputs import Given
 
 _FILES = (
@@ -43,6 +45,8 @@ def demo(folder: Path | None, viewer: Viewer) -> ExitStatus:
 
 
 def _scaffold(project: Path) -> None:
+    # Also inside another project, a demonstration keeps its runs to itself.
+    make_private_dir(project / HOME)
     for name in _FILES:
         target = project / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -46,9 +46,10 @@ def show(spec: str, step: str | None, *, only_result: bool, viewer: Viewer) -> s
     with Journal.open(find_run(find_project(Path.cwd()), spec)) as journal:
         state = journal.replay()
         if only_result:
-            if state.result_seq is None:
+            result = None if state.result_seq is None else journal.body(state.result_seq, "result")
+            if result is None:
                 raise UsageError(f"the run {state.run} has no result")
-            return result_json(journal.body(state.result_seq, "result"))
+            return result_json(result)
         if step is None:
             return "\n".join(show_lines(build_report(state, journal), style_of(viewer)))
         if step not in state.steps:
