@@ -86,21 +86,16 @@ def test_everything_that_a_file_may_say(tmp_path: Path) -> None:
     assert file.confirm_above_usd == 5.0
     assert file.limits == Limits(4, 600.0)
     assert file.provider == "azure"
+    assert file.prices == {
+        "my-model": {"input": 1.0, "cached_input": 0.1, "output": 2.5},
+        "gpt-5": {"input": 1.0, "output": 8.0},
+    }
     assert file.providers["openai"].base_url == "https://eu.api.openai.com/v1"
     assert file.providers["azure"].auth == "api-key"
     assert file.providers["local"].supports == {"store": False, "previous_response_id": False}
     assert file.providers["local"].key_env is None
     assert file.source("limits.timeout") == f"{tmp_path / 'flowrunner.yaml'}:8"
     assert file.source("providers.local") == f"{tmp_path / 'flowrunner.yaml'}:16"
-
-
-def test_prices_make_models(tmp_path: Path) -> None:
-    prices = read(tmp_path, WHOLE).prices
-    own, known = prices["my-model"], prices["gpt-5"]
-    assert (own.input_price, own.cached_price, own.output_price) == (1.0, 0.1, 2.5)
-    assert own.context_window is None
-    assert (known.input_price, known.cached_price, known.tiers) == (1.0, None, {})
-    assert known.context_window is not None
 
 
 @pytest.mark.parametrize("text", ["", "\n# nothing yet\n", "---\n", "{}"])

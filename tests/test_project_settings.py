@@ -251,7 +251,7 @@ def test_a_project_file_with_everything(top: Path) -> None:
     assert settings.budget == Money(2.0)
     assert settings.confirm_above_usd == 1.0
     assert settings.limits == Limits(4, 90.0)
-    assert settings.prices["my-model"].output_price == 2.0
+    assert settings.prices == {"my-model": {"input": 1.0, "output": 2.0}}
     assert (settings.provider, settings.base_url) == ("gateway", "https://gateway.example/v1")
     assert settings.provider_named("local").supports == {"store": False}
     endpoint = settings.endpoint()
@@ -278,7 +278,7 @@ def test_every_setting_of_a_project_file_knows_its_line(top: Path) -> None:
         ("confirm_above", "1 USD", f"{file}:4"),
         ("limits.at_once", "4", f"{file}:5"),
         ("limits.timeout", "90s", f"{file}:5"),
-        ("prices.my-model", "1.0 in, 2.0 out", f"{file}:6"),
+        ("prices.my-model", "input 1, output 2", f"{file}:6"),
         ("provider", "gateway", f"{file}:7"),
         ("providers.gateway.base_url", "https://gateway.example/v1", f"{file}:9"),
         ("GATEWAY_KEY", "set, not shown", "environment"),

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flowrunner.catalog import Model, model
 from flowrunner.diagnostics import Diagnostic, Finding, Route, in_order
 from flowrunner.events import JSON
 from flowrunner.language.document import Document, read
@@ -45,8 +44,9 @@ class ProviderEntry:
 class ProjectFile:
     """What `flowrunner.yaml` says; an empty one says nothing.
 
-    `defaults` are API parameters. `prices` are whole models, for `cost_usd`. `lines` has the line
-    of each thing that can be set, by its dotted name. `warnings` are diagnostics.
+    `defaults` are API parameters. `prices` are US dollars per 1,000,000 tokens by model: `input`,
+    `output` and perhaps `cached_input`. `lines` has the line of each thing that can be set, by its
+    dotted name. `warnings` are diagnostics.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class ProjectFile:
     limits: Limits = field(default_factory=Limits)
     provider: str | None = None
     providers: Mapping[str, ProviderEntry] = field(default_factory=dict)
-    prices: Mapping[str, Model] = field(default_factory=dict)
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
 
@@ -135,13 +135,17 @@ def _build(path: Path, document: Document) -> ProjectFile:
         limits=Limits(limits.get("at_once"), _seconds(limits.get("timeout"))),
         provider=value.get("provider"),
         providers={name: _provider(each) for name, each in value.get("providers", {}).items()},
-        prices={name: _priced(name, each) for name, each in value.get("prices", {}).items()},
+        prices={name: _floats(each) for name, each in value.get("prices", {}).items()},
         lines=_lines(document),
     )
 
 
 def _seconds(written: str | None) -> float | None:
     return None if written is None else read_duration(written)
+
+
+def _floats(written: Mapping[str, float]) -> dict[str, float]:
+    return {kind: float(price) for kind, price in written.items()}
 
 
 def _provider(written: Mapping[str, JSON]) -> ProviderEntry:
@@ -151,20 +155,6 @@ def _provider(written: Mapping[str, JSON]) -> ProviderEntry:
         key_env=written.get("key_env"),
         auth=written.get("auth", "bearer"),
         supports=written.get("supports", {}),
-    )
-
-
-def _priced(name: str, written: Mapping[str, float]) -> Model:
-    """The model with the prices of the file alone: what it costs on other tiers is not known."""
-    known = model(name) or Model(name, None, None, None, None, None, None, None, {}, {}, None)
-    return replace(
-        known,
-        input_price=float(written["input"]),
-        cached_price=float(written["cached_input"]) if "cached_input" in written else None,
-        cache_write_price=None,
-        output_price=float(written["output"]),
-        tiers={},
-        long_prices={},
     )
 
 

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from flowrunner.catalog import Model
 from flowrunner.diagnostics import render
 from flowrunner.errors import EnvironmentFault, InvalidWorkflow, UsageError
 from flowrunner.events import JSON
@@ -101,8 +100,9 @@ class Settings:
         return self.file.limits
 
     @property
-    def prices(self) -> Mapping[str, Model]:
-        """The models that the project file has prices for, as `cost_usd` takes them."""
+    def prices(self) -> Mapping[str, Mapping[str, float]]:
+        """What the operator pays by model, in US dollars per 1,000,000 tokens: `input`, `output` and
+        perhaps `cached_input`."""
         return self.file.prices
 
     @property

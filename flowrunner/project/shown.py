@@ -29,8 +29,8 @@ def _values(file: ProjectFile) -> Iterator[tuple[str, str | None]]:
     yield "limits.at_once", None if file.limits.at_once is None else str(file.limits.at_once)
     timeout_s = file.limits.timeout_s
     yield "limits.timeout", None if timeout_s is None else shown_duration(timeout_s)
-    for name, model in file.prices.items():
-        yield f"prices.{name}", f"{model.input_price} in, {model.output_price} out"
+    for name, price in file.prices.items():
+        yield f"prices.{name}", ", ".join(f"{kind} {usd:g}" for kind, usd in price.items())
 
 
 def _usd(amount: float | None) -> str | None:
