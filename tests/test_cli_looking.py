@@ -134,6 +134,7 @@ def test_a_report_is_made_again_from_the_journal_alone(seen: Seen) -> None:
         (("report", "elsewhere/run"), "`elsewhere/run`"),
         (("resume", "nope"), "nope"),
         (("resume", "@2"), "nothing to resume"),
+        (("resume", "@2"), "--result` prints its result"),
     ],
 )
 def test_what_does_not_exist(seen: Seen, words: tuple[str, ...], said: str) -> None:

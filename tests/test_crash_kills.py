@@ -287,3 +287,16 @@ def test_of_two_that_resume_one_run_one_is_told_that_it_is_at_work(
 def _note(arrived: threading.Event, simulator: Simulator) -> None:
     if len(simulator.ledger) >= 1:
         arrived.set()
+
+
+def test_many_that_resume_one_run_at_the_same_moment_pay_once(projects: Projects) -> None:
+    project = projects.fresh("hold")
+    assert _drive(project, "run", "three.yaml", doom="after:2").wait().status == KILLED
+    running = [project.start("resume") for _ in range(6)]
+    ended = [one.wait().status for one in running]
+    assert ended.count(ExitStatus.DONE) == 1
+    # Whoever comes when all is over finds nothing left to do.
+    assert set(ended) <= {ExitStatus.DONE, ExitStatus.BUSY, ExitStatus.USAGE}
+    run = project.latest.state.run
+    assert [len(posts(projects.simulator, run, name)) for name in STEPS] == [1, 1, 1]
+    check_books(project.latest, projects.simulator)

@@ -86,7 +86,11 @@ def resume(spec: str, options: RunOptions, viewer: Viewer) -> ExitStatus:
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
         if state.exit_status is ExitStatus.DONE:
-            raise UsageError(f"the run {state.run} is done; there is nothing to resume")
+            raise UsageError(
+                f"the run {state.run} is done; there is nothing to resume",
+                help=f"`flowrunner show {state.run} --result` prints its result, "
+                f"`flowrunner report {state.run}` writes its report again",
+            )
         plan = _thawed(journal, operator, options)
         with _endpoint(operator, plan.settings.simulated) as endpoint:
             _check_same_server(plan, endpoint)
