@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,11 +69,17 @@ class Nursery:
         """Start a program; its pid, and a line to come with its exit status."""
         reading, writing = os.pipe()
         try:
-            socket.send_fds(self._orders, [json.dumps(order).encode()], [*streams, writing])
+            with suppress(BrokenPipeError):
+                socket.send_fds(self._orders, [json.dumps(order).encode()], [*streams, writing])
         finally:
             os.close(writing)
         telling = os.fdopen(reading)
-        return int(telling.readline()), telling
+        with ExitStack() as undo:
+            undo.push(telling)
+            pid = telling.readline()
+            assert pid, "the program that forks others is dead: see what it said on stderr"
+            undo.pop_all()
+        return int(pid), telling
 
     def close(self) -> None:
         """Take no more orders."""
@@ -141,9 +147,11 @@ class Project:
     ) -> Running:
         """Start `flowrunner WORDS`. `kill_at` ends it before its nth touch of disk or network."""
         out, err = (tempfile.TemporaryFile() for _ in "oe")  # noqa: SIM115  # closed by `wait`
-        with tempfile.TemporaryFile() as given:
+        with tempfile.TemporaryFile() as given, ExitStack() as undo:
             given.write(stdin.encode())
             given.seek(0)
+            undo.push(out)
+            undo.push(err)
             pid, telling = self.nursery.start(
                 [given.fileno(), out.fileno(), err.fileno()],
                 words=words,
@@ -152,6 +160,7 @@ class Project:
                 module=module,
                 kill_at=kill_at,
             )
+            undo.pop_all()
         return Running(pid, telling, out, err)
 
     def run(self, *words: str, **more: Any) -> Done:
