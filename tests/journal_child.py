@@ -14,16 +14,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from journal_histories import (
+    NOW,
     address,
+    approval_asked,
     call_answered,
     call_sent,
     clock,
+    run_started,
     small_history,
     step_finished,
     step_started,
 )
 
 from flowrunner.errors import FlowrunnerError
+from flowrunner.journal.decisions import decide
 from flowrunner.journal.journal import Journal
 
 WRITERS = 16
@@ -135,10 +139,26 @@ def take_over(folder: Path, _: int) -> None:
         say(journal.epoch)
 
 
+def die_asking(folder: Path, _: int) -> None:
+    """Ask a person, then die."""
+    with opened(folder) as journal:
+        asked = [run_started("send"), step_started("send"), approval_asked("send")]
+        asyncio.run(journal.append_many(asked))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def approve(folder: Path, number: int) -> None:
+    """Be person `number` and agree to `send[number]`."""
+    decide(folder, f"send[{number}]", granted=True, by=f"person {number}", why=None, at=NOW)
+
+
 if __name__ == "__main__":
     actions = {
         action.__name__: action
-        for action in (die_after, live_shortly, fill_up, until_taken_away, own, read, take_over)
+        for action in (
+            *(die_after, live_shortly, fill_up, until_taken_away, own, read, take_over),
+            *(die_asking, approve),
+        )
     }
     if len(sys.argv) > 4 and os.getuid() == 0:
         os.setuid(int(sys.argv[4]))  # root may write anywhere

@@ -112,6 +112,21 @@ def step_finished(
     )
 
 
+def approval_asked(
+    unit: str = "send", text: str = "Send the mails?", at: float = NOW
+) -> events.ApprovalAsked:
+    return events.ApprovalAsked(at=at, address=address(unit), text=text)
+
+
+def approval_given(
+    unit: str = "send", granted: bool = True, why: str | None = "looks good", at: float = NOW + 7
+) -> events.ApprovalGiven:
+    where = address(unit)
+    return events.ApprovalGiven(
+        at=at, address=where, granted=granted, by="Ada", way="command", why=why
+    )
+
+
 def warned(where: Address | None = None, at: float = NOW) -> events.Warned:
     return events.Warned(at=at, code="old-model", message="`gpt-4` ends soon", address=where)
 
@@ -205,6 +220,8 @@ def _any_step_event(event_class: type[Event]) -> st.SearchStrategy[Event]:
     if event_class is events.CallAnswered:
         fields["usage"] = st.none() | st.builds(Usage, *[st.integers(0, 10**6)] * 5)
         fields["cost_usd"] = st.none() | st.floats(0, 10, allow_nan=False)
+    if event_class is events.ApprovalAsked:
+        fields["text"] = st.sampled_from(["Send?", "Publish?"])
     return st.builds(event_class, address=few, **fields)
 
 
@@ -216,6 +233,9 @@ STEP_EVENTS = [
     events.CallNotSent,
     events.CallLost,
     events.StepFinished,
+    events.ForEachBegan,
+    events.ApprovalAsked,
+    events.ApprovalGiven,
     events.Warned,
 ]
 HISTORIES = st.lists(st.one_of(*map(_any_step_event, STEP_EVENTS)), max_size=40)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from journal_histories import (
     HISTORIES,
     NOW,
     address,
+    approval_asked,
+    approval_given,
     call_answered,
     call_lost,
     call_not_sent,
@@ -34,7 +37,7 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import ApiError, Event, Usage
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.projection import Nothing, Projection
-from flowrunner.journal.state import CallState, RunState, StepState, Totals
+from flowrunner.journal.state import Approval, CallState, RunState, StepState, Totals
 
 RANDOMLY = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 
@@ -205,6 +208,79 @@ def test_a_step_that_is_done_again_has_no_result_until_then(tmp_path: Path) -> N
         assert (again.status, again.started_at, again.ended_at) == ("running", NOW + 9, None)
 
 
+def step_after(*history: Event) -> StepState:
+    return fold(list(history)).steps["send"]
+
+
+def test_fingerprints_and_where_a_result_was_taken_from() -> None:
+    start = events.StepStarted(at=NOW, address=address("send"), verb="prompt", fingerprint="aa")
+    end = step_finished("send")
+    told = replace(end, fingerprint="bb", reused_from="20260921-120000-7f3a/send")
+    assert step_after(start).fingerprint == "aa"
+    assert step_after(start, end).fingerprint == "aa"
+    assert step_after(start, told).fingerprint == "bb"
+    assert step_after(start, told).reused_from == "20260921-120000-7f3a/send"
+    assert step_after(start, step_started("send")).fingerprint == "aa"
+    again = step_after(start, told, step_started("send"))
+    assert (again.fingerprint, again.reused_from) == (None, None)
+    assert step_after(start, told, end).reused_from is None
+
+
+def test_the_list_of_a_for_each(tmp_path: Path) -> None:
+    began = events.ForEachBegan(at=NOW, address=address("send"), items=3080)
+    assert step_after(began).status == "running"
+    assert step_after(step_started("send"), began).items == 3080
+    assert step_after(began, step_finished("send")).items == 3080
+    assert step_after(began, step_finished("send"), step_started("send")).items is None
+    with journal_of(tmp_path / "run", [step_started("send"), began]) as journal:
+        assert journal.replay().steps["send"].items == 3080
+
+
+def test_a_person_is_asked_and_answers(tmp_path: Path) -> None:
+    history = [run_started("other", "send"), step_started("send"), approval_asked()]
+    with journal_of(tmp_path / "run", history) as journal:
+        run = journal.replay()
+        assert run.waiting_units() == ["send"]
+        assert run.steps["send"].waits_for_decision
+        assert run.steps["send"].approval == Approval("Send the mails?", NOW, 3)
+        asyncio.run(journal.append(approval_given()))
+        run = journal.replay()
+        assert run.waiting_units() == []
+        assert run.steps["send"].approval == Approval(
+            "Send the mails?", NOW, 3, True, "Ada", "looks good", "command", NOW + 7
+        )
+        assert not run.steps["send"].waits_for_decision
+        asyncio.run(journal.append(step_finished("send")))
+        assert journal.replay().steps["send"].approval == run.steps["send"].approval
+
+
+WAITING = step_finished("send", status="waiting")
+ASKING_AGAIN = {
+    "same-text": ([approval_asked(at=NOW + 9)], 1, "waiting"),
+    "another-text": ([approval_asked(text="Send all?")], 2, "waiting"),
+    "gone-on-after-a-crash": ([step_started("send")], 1, "waiting"),
+    "ended-waiting": ([WAITING, step_started("send"), approval_asked()], 1, "waiting"),
+    "answered-after-the-end": ([WAITING, approval_given()], 1, "running"),
+    "asked-after-the-answer": ([approval_given(), approval_asked()], 3, "waiting"),
+    "begun-anew": ([step_finished("send"), step_started("send")], None, "running"),
+    "asked-anew": ([step_finished("send"), step_started("send"), approval_asked()], 4, "waiting"),
+}
+
+
+@pytest.mark.parametrize(
+    ("history", "asked_seq", "status"), ASKING_AGAIN.values(), ids=ASKING_AGAIN
+)
+def test_asking_again(history: list[Event], asked_seq: int | None, status: str) -> None:
+    step = step_after(approval_asked(), *history)
+    assert (step.approval and step.approval.asked_seq, step.status) == (asked_seq, status)
+
+
+def test_an_answer_outlives_the_end_of_the_step() -> None:
+    step = step_after(approval_asked(), WAITING, approval_given(), step_finished("send"))
+    assert step.approval is not None
+    assert step.approval.granted
+
+
 def test_the_run_as_a_whole(tmp_path: Path) -> None:
     history = small_history()
     with journal_of(tmp_path / "run", history) as journal:
@@ -228,6 +304,7 @@ def test_a_resumed_run_is_running_again(tmp_path: Path) -> None:
         run = journal.replay()
     assert (run.status, run.exit_status, run.ended_at) == ("running", None, None)
     assert (run.message, run.resumes, run.result_seq) == (None, 2, None)
+    assert run.resumed_at == [NOW, NOW + 60]
 
 
 def test_a_run_that_never_began_is_named_by_its_folder(tmp_path: Path) -> None:
@@ -241,15 +318,22 @@ def test_warnings_and_ends_do_not_touch_steps() -> None:
 
 
 def test_people_can_ask_in_sql(tmp_path: Path) -> None:
-    journal_of(tmp_path / "run", small_history()).close()
+    history = [*small_history(), approval_asked(), approval_given()]
+    journal_of(tmp_path / "run", history).close()
     with sqlite3.connect(tmp_path / "run" / "journal.db") as connection:
         calls = connection.execute(
             "SELECT unit, post, state, usage_input, cost_usd, error_code FROM readable_calls"
         ).fetchall()
-        steps = connection.execute("SELECT unit, status, reason FROM readable_steps").fetchall()
+        steps = connection.execute(
+            "SELECT unit, status, reason, approval_granted, approval_by FROM readable_steps"
+        ).fetchall()
     connection.close()
     assert calls == [
         ("triage", 1, "refused", None, None, "rate_limit_exceeded"),
         ("triage", 2, "answered", 100, 0.25, None),
     ]
-    assert steps == [("reply", "skipped", "if"), ("triage", "succeeded", None)]
+    assert steps == [
+        ("reply", "skipped", "if", None, None),
+        ("send", "running", None, 1, "Ada"),
+        ("triage", "succeeded", None, None, None),
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from flowrunner.journal import rows
+from flowrunner.journal import decisions, rows
 from flowrunner.journal.codec import decode
 from flowrunner.journal.faults import damaged
 from flowrunner.journal.projection import Nothing, Projection
@@ -31,6 +31,7 @@ def verify(reader: Reader) -> None:
 def _verify(reader: Reader) -> None:
     for name in reader.frozen_names():
         reader.frozen(name)
+    decisions.check_all(reader)
     kept_to, totals = reader.totals()
     projection = _fold_all(reader)
     if kept_to != (last_seq := reader.last_seq()):

@@ -16,6 +16,7 @@ from flowrunner.errors import EnvironmentFault, JournalUnusable
 from flowrunner.events import JSON, Event
 from flowrunner.journal import audit, tables
 from flowrunner.journal.appender import Appender, Observer
+from flowrunner.journal.decisions import Decision, answer_to
 from flowrunner.journal.faults import storage_fault
 from flowrunner.journal.opening import check_readable, open_reader, take_lock
 from flowrunner.journal.reader import Reader
@@ -158,6 +159,14 @@ class Journal:
     def calls(self, unit: str) -> list[CallState]:
         """The calls of a unit in the order of attempt, turn and post."""
         return self._reader.calls(unit)
+
+    def decisions(self, unit: str) -> Decision | None:
+        """What a person decided, in any process, about the question that a unit asks now.
+
+        None while nobody did, and once the answer is on record as `ApprovalGiven`.
+        """
+        step = self._reader.step(unit)
+        return None if step is None else answer_to(self._reader, step)
 
     def body(self, seq: int, field: str) -> JSON:
         """A body of record `seq`, by the name of the event's field."""

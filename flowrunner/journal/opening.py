@@ -5,14 +5,17 @@ What is in it is left to `reader` and `audit`.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from flowrunner.errors import JournalUnusable, RunBusy
 from flowrunner.journal import tables
@@ -26,6 +29,10 @@ LOCK_NAME = "lock"
 # Whoever only looks whether a run is alive holds its lock for a moment.
 _PATIENCE_S = 0.1
 _PAUSE_S = 0.01
+
+_ADDING_BUSY_MS = 5000
+
+Connect: TypeAlias = Callable[[Path, ExitStack], sqlite3.Connection]
 
 
 def is_alive(folder: Path) -> bool:
@@ -76,11 +83,23 @@ def open_reader(folder: Path, closing: ExitStack) -> Reader:
     Raises JournalUnusable for what is no whole journal of this version, EnvironmentFault where
     the disk does not let it be read.
     """
+    return _open(folder, closing, _connect)
+
+
+def open_to_add(folder: Path, closing: ExitStack) -> Reader:
+    """A reader whose connection may add to tables that need no ownership, beside a living owner.
+
+    Raises as `open_reader` does.
+    """
+    return _open(folder, closing, _connect_to_add)
+
+
+def _open(folder: Path, closing: ExitStack, connect: Connect) -> Reader:
     path = folder / tables.FILE_NAME
     mark = read_mark(folder)  # before the journal: a living writer moves it on after each record
     check_readable(path)
     try:
-        connection = _connect(path, closing)
+        connection = connect(path, closing)
         tables.check_identity(connection, path)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise reading_fault(error, path) from error
@@ -92,10 +111,14 @@ def open_reader(folder: Path, closing: ExitStack) -> Reader:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse a journal that is missing, empty or unreadable."""
+    """Refuse a journal that is missing, empty or unreadable.
+
+    Without opening it: closing a file gives up all that SQLite has locked of it in this process.
+    """
     try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
+        empty = not path.stat().st_size
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     except FileNotFoundError:
         raise JournalUnusable(
             f"There is no journal in `{path.parent}`.",
@@ -119,6 +142,15 @@ def _connect(path: Path, closing: ExitStack) -> sqlite3.Connection:
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
             raise
         return _connect_otherwise(path, closing)
+    return connection
+
+
+def _connect_to_add(path: Path, closing: ExitStack) -> sqlite3.Connection:
+    connection = tables.connect(path)
+    closing.callback(connection.close)
+    # A person waits for the answer; and the log is its owner's to fold in.
+    connection.execute(f"PRAGMA busy_timeout = {_ADDING_BUSY_MS}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection
 
 

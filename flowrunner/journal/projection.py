@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from flowrunner import events
 from flowrunner.events import Event
-from flowrunner.journal.state import CallState, Notice, RunState, StepState, Totals
+from flowrunner.journal.state import Approval, CallState, Notice, RunState, StepState, Totals
 
 CallKey: TypeAlias = tuple[str, int, int, int]
 
@@ -84,21 +84,51 @@ class Projection:
     def step_started(self, seq: int, event: events.StepStarted) -> None:
         """A step begins, or goes on after a crash; one that had ended begins anew."""
         step = self._step(event.address.unit, seq)
-        if step.started_at is None or step.ended_at is not None:
+        if step.ended_at is not None:
+            _begin_anew(step)
+        if step.started_at is None:
             step.started_at = event.at
         step.verb, step.status = event.verb, "running"
-        step.reason = step.message = step.help = None
+        step.reason = step.message = step.help = step.reused_from = None
         step.ended_at = step.result_seq = None
         step.started_seq = seq
+        step.fingerprint = event.fingerprint or step.fingerprint
+        if step.approval is not None and step.approval.granted is None:
+            step.status = "waiting"
 
     def step_finished(self, seq: int, event: events.StepFinished) -> None:
         """A step ends; a skipped one without having begun."""
         step = self._step(event.address.unit, seq)
         if step.ended_at is not None:
-            step.started_at = None
+            _begin_anew(step)
         step.verb, step.status, step.reason = event.verb, event.status, event.reason
         step.message, step.help = event.message, event.help
         step.ended_at, step.result_seq = event.at, seq
+        step.fingerprint = event.fingerprint or step.fingerprint
+        step.reused_from = event.reused_from
+
+    def for_each_began(self, seq: int, event: events.ForEachBegan) -> None:
+        """The list of a `for_each` is known."""
+        step = self._step(event.address.unit, seq)
+        step.items, step.status = event.items, step.status or "running"
+
+    def approval_asked(self, seq: int, event: events.ApprovalAsked) -> None:
+        """A person is asked. The same question put again stays the one it was."""
+        step = self._step(event.address.unit, seq)
+        asked = step.approval
+        if asked is None or asked.granted is not None or asked.text != event.text:
+            step.approval = Approval(event.text, event.at, seq)
+        step.status = "waiting"
+        step.ended_at = step.result_seq = None
+
+    def approval_given(self, seq: int, event: events.ApprovalGiven) -> None:
+        """A person answered; what follows from it is the step's to do."""
+        step = self._step(event.address.unit, seq)
+        asked = step.approval or Approval("", event.at, seq)
+        answer = (event.granted, event.by, event.why, event.way, event.at)
+        step.approval = Approval(asked.text, asked.asked_at, asked.asked_seq, *answer)
+        step.status = "running"
+        step.ended_at = step.result_seq = None
 
     def call_sent(self, seq: int, event: events.CallSent) -> None:
         """A request is announced."""
@@ -158,9 +188,22 @@ class Projection:
         return call
 
 
+def _begin_anew(step: StepState) -> None:
+    """Forget what belongs to the go at a step that has ended.
+
+    One that ended waiting for a person still waits for the same answer.
+    """
+    if step.status != "waiting":
+        step.approval = None
+    step.started_at = step.fingerprint = step.items = None
+
+
 _FOLDS: dict[type[Event], Callable[[Projection, int, Any], None]] = {
     events.StepStarted: Projection.step_started,
     events.StepFinished: Projection.step_finished,
+    events.ForEachBegan: Projection.for_each_began,
+    events.ApprovalAsked: Projection.approval_asked,
+    events.ApprovalGiven: Projection.approval_given,
     events.CallSent: Projection.call_sent,
     events.CallAnswered: Projection.call_answered,
     events.CallRefused: Projection.call_refused,
@@ -176,6 +219,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             _start(run, event)
         case events.RunResumed():
             run.resumes += 1
+            run.resumed_at.append(event.at)
             run.origins.append(event.origin)
             _reopen(run)
         case events.RunFinished():

@@ -72,6 +72,14 @@ class Reader:
         found = self.query(f"{_STEP} WHERE unit = ?", unit)
         return self._step(found[0]) if found else None
 
+    def steps(self) -> Iterator[StepState]:
+        """All steps that ever began or ended, without their calls, in the order of units."""
+        last = ""
+        while found := self.query(f"{_STEP} WHERE unit > ? ORDER BY unit LIMIT {_PAGE}", last):
+            for row in found:
+                yield self._step(row)
+            last = found[-1][0]
+
     def _step(self, row: rows.StepRow) -> StepState:
         unit, content, expected = row
         if rows.step_checksum(unit, content) != expected:

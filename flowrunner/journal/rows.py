@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from flowrunner.events import ApiError, Usage
 from flowrunner.journal.codec import LAYOUTS, Record
-from flowrunner.journal.state import CallState, StepState, Totals
+from flowrunner.journal.state import Approval, CallState, StepState, Totals
 
 EventRow: TypeAlias = tuple[
     int, float, str, str | None, int | None, int | None, int | None, str, int
@@ -34,6 +34,7 @@ CALL_FIELDS = tuple(field.name for field in dataclasses.fields(CallState))[4:]
 TOTAL_FIELDS = tuple(field.name for field in dataclasses.fields(Totals))
 USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))
 ERROR_FIELDS = tuple(field.name for field in dataclasses.fields(ApiError))
+APPROVAL_FIELDS = tuple(field.name for field in dataclasses.fields(Approval))
 
 BODIES_PER_EVENT = 8
 """The id of a body is its record's `seq` times this, and its position among the bodies."""
@@ -46,6 +47,8 @@ _of_call = attrgetter(*CALL_FIELDS)
 _of_totals = attrgetter(*TOTAL_FIELDS)
 _of_usage = attrgetter(*USAGE_FIELDS)
 _of_error = attrgetter(*ERROR_FIELDS)
+_of_approval = attrgetter(*APPROVAL_FIELDS)
+_APPROVAL = STEP_FIELDS.index("approval")
 _USAGE = CALL_FIELDS.index("usage")
 _ERROR = CALL_FIELDS.index("error")
 
@@ -137,7 +140,10 @@ def step_checksum(unit: str, content: str) -> int:
 
 def unpack_step(unit: str, content: str) -> StepState:
     """The step of a row."""
-    return StepState(unit, *_values(content))
+    values = _values(content)
+    if values[_APPROVAL] is not None:
+        values[_APPROVAL] = Approval(*values[_APPROVAL])
+    return StepState(unit, *values)
 
 
 def pack_call(call: CallState) -> CallRow:
@@ -178,6 +184,8 @@ def _array(value: Any) -> Any:
         return _of_usage(value)
     if isinstance(value, ApiError):
         return _of_error(value)
+    if isinstance(value, Approval):
+        return _of_approval(value)
     raise TypeError(f"a row cannot hold {value!r}")
 
 

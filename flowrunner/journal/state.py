@@ -63,6 +63,24 @@ class CallState:
         return Address.parse(self.unit, self.attempt, self.turn, self.post)
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person is asked to agree to, and what they said; `granted` is None until then.
+
+    `asked_seq` is the record that asked first: asking again for the same text, by a process that
+    took the run over, is the same question, and an answer to it stands. `way`: terminal, command.
+    """
+
+    text: str
+    asked_at: float
+    asked_seq: int
+    granted: bool | None = None
+    by: str | None = None
+    why: str | None = None
+    way: str | None = None
+    decided_at: float | None = None
+
+
 # How to read rows of calls, and those not read yet: no object for each of 100,000 calls.
 _Unread: TypeAlias = tuple[Callable[[Any], CallState], list[object]] | None
 
@@ -74,6 +92,8 @@ class StepState:
     `status` is None for a step that is declared and has not begun. `seq` is the record in which
     the unit first appeared, `result_seq` the one that holds its `result` once it has ended,
     `started_seq` the one with which it last began: calls behind it belong to this go at it.
+    `fingerprint` tells what it is about to do or did, `reused_from` names the run and unit that its
+    result was taken from (`RUN/unit`), `items` counts the list of a `for_each` that has begun.
     """
 
     unit: str
@@ -87,6 +107,10 @@ class StepState:
     seq: int | None = None
     result_seq: int | None = None
     started_seq: int | None = None
+    fingerprint: str | None = None
+    reused_from: str | None = None
+    items: int | None = None
+    approval: Approval | None = None
     _calls: list[CallState] | None = field(default=None, repr=False, compare=False)
     _unread: _Unread = field(default=None, repr=False, compare=False)
 
@@ -104,6 +128,12 @@ class StepState:
         if self._unread is None:
             self._unread = (read, [])
         self._unread[1].append(row)
+
+    @property
+    def waits_for_decision(self) -> bool:
+        """Whether a person was asked and has not answered on record."""
+        asked = self.approval is not None and self.approval.granted is None
+        return asked and self.status == "waiting"
 
     @property
     def usage(self) -> Usage:
@@ -175,8 +205,9 @@ class RunState:
     """A run as its journal tells it.
 
     `status` is `running` while no end is on record: the process works on it, or it died. `origins`
-    holds the provenance of the start and of each resume, in order. `steps` begins with the
-    declared ones in their order; items, rounds and nested steps follow as they first appeared.
+    holds the provenance of the start and of each resume, in order; `resumed_at` the Unix times at
+    which processes took the run over. `steps` begins with the declared ones in their order; items,
+    rounds and nested steps follow as they first appeared.
     The run's `result` is the body `result` of record `result_seq`.
     """
 
@@ -193,6 +224,7 @@ class RunState:
     started_at: float | None = None
     ended_at: float | None = None
     resumes: int = 0
+    resumed_at: list[float] = field(default_factory=list)
     result_seq: int | None = None
     origins: list[dict[str, JSON]] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
@@ -208,6 +240,10 @@ class RunState:
     def origin(self) -> dict[str, JSON]:
         """The provenance of the start; empty when the run never began."""
         return self.origins[0] if self.origins else {}
+
+    def waiting_units(self) -> list[str]:
+        """The units that wait for a person, in the order of the steps."""
+        return [unit for unit, step in self.steps.items() if step.status == "waiting"]
 
     def open_calls(self) -> list[CallState]:
         """The calls announced whose end is not on record, in the order of sending."""

@@ -11,11 +11,18 @@ from pathlib import Path
 
 from flowrunner.errors import JournalUnusable
 from flowrunner.journal.faults import damaged
-from flowrunner.journal.rows import CALL_FIELDS, ERROR_FIELDS, STEP_FIELDS, USAGE_FIELDS
+from flowrunner.journal.rows import (
+    APPROVAL_FIELDS,
+    CALL_FIELDS,
+    ERROR_FIELDS,
+    STEP_FIELDS,
+    USAGE_FIELDS,
+)
 
 FILE_NAME = "journal.db"
 APPLICATION_ID = 0x666C6F77  # "flow"
-FORMAT = 1
+FORMAT = 2
+_INNER = {"usage": USAGE_FIELDS, "error": ERROR_FIELDS, "approval": APPROVAL_FIELDS}
 
 # Tells a run's own events from those of its steps; the index and the query must say it alike.
 OF_THE_RUN = "kind IN ('run_started', 'run_resumed', 'run_finished', 'warned')"
@@ -28,7 +35,7 @@ _CHECKPOINT_PAGES = 4000
 def _columns(table_fields: tuple[str, ...], first: int = 0) -> str:
     columns = []
     for position, name in enumerate(table_fields, start=first):
-        inner = {"usage": USAGE_FIELDS, "error": ERROR_FIELDS}.get(name)
+        inner = _INNER.get(name)
         for place, part in enumerate(inner or ()):
             columns.append(f"json_extract(content, '$[{position}][{place}]') AS {name}_{part}")
         if inner is None:
@@ -60,6 +67,10 @@ CREATE TABLE calls (
     unit TEXT, attempt INTEGER, turn INTEGER, post INTEGER,
     content TEXT NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (unit, attempt, turn, post)
+) WITHOUT ROWID;
+CREATE TABLE decisions (
+    unit TEXT, asked INTEGER, content TEXT NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (unit, asked)
 ) WITHOUT ROWID;
 CREATE TABLE spend (
     id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL,
