@@ -324,3 +324,8 @@ class StepResult:
     def as_json(self) -> dict[str, JSON]:
         """The fields by name; nothing is copied."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, value: dict[str, JSON]) -> StepResult:
+        """The result of what a journal holds; what else stands there is passed over."""
+        return cls(**{name: value[name] for name in cls.__slots__ if name in value})
