@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
@@ -242,6 +243,61 @@ def test_frozen_contents_come_back(tmp_path: Path) -> None:
         assert journal.frozen("prompts/long.md") == b"long " * 5000
         with pytest.raises(JournalUnusable, match="`nothing` is not in it"):
             journal.frozen("nothing")
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
+def test_what_was_frozen_is_replaced_and_kept(tmp_path: Path, inline: bool) -> None:
+    folder = tmp_path / "run"
+    frozen = {"workflow": "old " * 2000, "inputs": b"{}", "prompts/a.md": "A"}
+    Journal.create(folder, frozen, clock, inline=inline).close()
+    with Journal.open(folder, writable=True, inline=inline) as journal:
+        journal.refreeze({"workflow": "new", "inputs": "{}", "prompts/b.md": "größer"})
+        asyncio.run(journal.append(run_started("triage")))
+        journal.refreeze({"workflow": "newest"})
+    with Journal.open(folder, writable=True, inline=inline) as journal:
+        journal.refreeze({"workflow": "last"})
+        journal.verify()
+        assert {name: journal.frozen(name) for name in journal.frozen_names()} == {
+            "workflow": b"last",
+            "workflow@2": b"old " * 2000,
+            "workflow@3": b"newest",
+            "inputs": b"{}",
+            "prompts/a.md": b"A",
+            "prompts/b.md": "größer".encode(),
+        }
+
+
+def test_only_the_owner_replaces_what_was_frozen(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with Journal.create(folder, {"workflow": "old"}, clock) as journal:
+        (folder / "lock").unlink()
+        with Journal.open(folder) as reader, pytest.raises(RuntimeError, match="reading only"):
+            reader.refreeze({"workflow": "new"})
+        Journal.open(folder, writable=True).close()
+        with pytest.raises(JournalUnusable, match="Another flowrunner has taken over"):
+            journal.refreeze({"workflow": "new"})
+        with pytest.raises(JournalUnusable, match="Another flowrunner has taken over"):
+            asyncio.run(journal.append(step_started()))
+        assert journal.frozen_names() == ["workflow"]
+    with pytest.raises(RuntimeError, match="closed"):
+        journal.refreeze({"workflow": "new"})
+
+
+def test_all_is_replaced_or_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with Journal.create(folder, {"a": "old", "b": "old"}, clock) as journal:
+        connection = sqlite3.connect(folder / "journal.db", isolation_level=None)
+        connection.execute("UPDATE frozen SET content = 'odd' WHERE name = 'b'")
+        connection.close()
+        with pytest.raises(JournalUnusable, match="`b` in it is not what was written"):
+            journal.refreeze({"a": "new", "b": "new"})
+        assert journal.frozen("a") == b"old"
+
+
+def test_all_steps_without_their_calls(journal: Journal) -> None:
+    units = [f"extract[{number}]" for number in range(1, 2502)]
+    asyncio.run(journal.append_many([step_started(unit) for unit in units]))
+    assert [step.unit for step in journal.steps()] == sorted(units)
 
 
 def test_reading_while_another_writes(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from journal_histories import (
     HISTORIES,
     NOW,
+    UNITS,
     address,
     approval_asked,
     approval_given,
@@ -148,6 +149,45 @@ def test_a_call_and_its_end(
         assert call.address == address()
         assert run.totals == totals
         assert journal.calls("triage") == [call]
+
+
+SPENDERS = ("extract", "extract[1]", "extract[2]/read", "extract[10]#3", "extract#1/draft")
+OTHERS = ("extra", "extracts", "extract_more", "extracted[1]", "sub/extract", "sub/extract[1]")
+
+
+def spend(units: tuple[str, ...]) -> list[Event]:
+    calls = [(call_sent(address(unit)), call_answered(address(unit))) for unit in units]
+    return [event for pair in calls for event in pair]
+
+
+def test_what_was_spent_below_a_unit(tmp_path: Path) -> None:
+    history = [
+        *spend((*SPENDERS, *OTHERS)),
+        *(step_started(unit) for unit in (*SPENDERS[:3], *OTHERS)),
+        *(call_sent(address("extract[3]")), call_lost(address("extract[3]"))),
+    ]
+    with journal_of(tmp_path / "run", history) as journal:
+        below = journal.spent_below("extract")
+        usage = Usage(500, 100, 50, 0, 25)
+        assert below == Totals(3, 6, lost_calls=1, cost_usd=1.25, usage=usage)
+        assert journal.spent_below("extract[2]").cost_usd == 0.25
+        assert journal.spent_below("extract[2]/read").calls == 1
+        assert journal.spent_below("sub").cost_usd == 0.5
+        assert journal.spent_below("ext") == journal.spent_below("'") == Totals()
+
+
+@RANDOMLY
+@given(HISTORIES)
+def test_what_was_spent_below_any_unit(history: list[Event]) -> None:
+    with tempfile.TemporaryDirectory() as home, journal_of(Path(home) / "run", history) as journal:
+        run = journal.replay()
+        for unit in (*UNITS, "extract", "polish", "polish#1"):
+            inner = tuple(unit + mark for mark in "[#/")
+            below = [name for name in run.steps if name == unit or name.startswith(inner)]
+            expected = Totals(steps=sum(run.steps[name].seq is not None for name in below))
+            for call in (call for name in sorted(below) for call in run.steps[name].calls):
+                expected.count(call)
+            assert journal.spent_below(unit) == expected
 
 
 def test_a_lost_call_that_is_found_again_counts_once(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from flowrunner.errors import FlowrunnerError
 from flowrunner.events import Event
 from flowrunner.journal.codec import Record, encode
 from flowrunner.journal.faults import is_storage_error, storage_fault
@@ -72,9 +73,31 @@ class Appender:
 
         return unsubscribe
 
-    def _commit(self, entries: Sequence[tuple[Event, Record]]) -> int:
+    def refreeze(self, contents: Mapping[str, bytes | str]) -> None:
+        """Put other contents in the place of frozen ones, while nothing waits to be appended.
+
+        Raises what `append` raises, which then raises it too.
+        """
+        if self._closed:
+            raise RuntimeError("the journal is closed")
+        if self._writer.failure is not None:
+            raise again(self._writer.failure)
         try:
+            with self._sentences():
+                self.store.refreeze(contents)
+        except FlowrunnerError as error:
+            self._writer.failure = error
+            raise
+
+    def _commit(self, entries: Sequence[tuple[Event, Record]]) -> int:
+        with self._sentences():
             return self.store.commit(entries)
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """What the disk or the database refuses is told in a sentence."""
+        try:
+            yield
         except (OSError, sqlite3.Error) as error:
             if not is_storage_error(error):
                 raise

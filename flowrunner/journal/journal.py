@@ -20,7 +20,7 @@ from flowrunner.journal.decisions import Decision, answer_to
 from flowrunner.journal.faults import storage_fault
 from flowrunner.journal.opening import check_readable, open_reader, take_lock
 from flowrunner.journal.reader import Reader
-from flowrunner.journal.state import CallState, RunState
+from flowrunner.journal.state import CallState, RunState, StepState, Totals
 from flowrunner.journal.store import create_file
 from flowrunner.platform import make_private_dir, sync_dir
 
@@ -168,6 +168,17 @@ class Journal:
         step = self._reader.step(unit)
         return None if step is None else answer_to(self._reader, step)
 
+    def spent_below(self, unit: str) -> Totals:
+        """The sums over the calls of a unit, of its items and rounds, and of what is below them.
+
+        Carried over every resume; `steps` counts the unit itself and what is below it.
+        """
+        return self._reader.spent_below(unit)
+
+    def steps(self) -> Iterator[StepState]:
+        """All steps that ever began or ended, in the order of their units, without their calls."""
+        return self._reader.steps()
+
     def body(self, seq: int, field: str) -> JSON:
         """A body of record `seq`, by the name of the event's field."""
         return self._reader.body(seq, field)
@@ -187,6 +198,15 @@ class Journal:
     def frozen_names(self) -> list[str]:
         """The names of everything frozen, sorted."""
         return self._reader.frozen_names()
+
+    def refreeze(self, contents: Mapping[str, bytes | str]) -> None:
+        """Put other contents in the place of frozen ones, by name: all of them or none.
+
+        What was there stays as `NAME@EPOCH`, by the epoch that replaced it; a name that was not
+        there is added, and what is equal stays as it is. For the owner, while nothing waits to be
+        appended. Raises what `append` raises.
+        """
+        self._owner.refreeze(contents)
 
     def verify(self) -> None:
         """Read everything. Raises JournalUnusable with the first record that is damaged."""

@@ -22,6 +22,8 @@ from flowrunner.journal.state import CallState, RunState, StepState, Totals
 from flowrunner.journal.tables import OF_THE_RUN
 
 _PAGE = 1000
+# What follows the address of a unit in the addresses of its items, its rounds and its inner steps.
+_MARKS_OF_BELOW = "[#/"
 _EVENT = "SELECT seq, at, kind, unit, attempt, turn, post, header, checksum FROM events"
 _BODY = "SELECT id, field, zipped, content, checksum FROM bodies"
 _STEP = "SELECT unit, content, checksum FROM steps"
@@ -102,6 +104,22 @@ class Reader:
             what = f"what it keeps of a call of `{unit}` is not what was written"
             raise damaged(self.path, what=what)
         return row
+
+    def spent_below(self, unit: str) -> Totals:
+        """The sums over the calls of a unit, of its items and rounds, and of what is below them."""
+        found = self._below(unit, _CALL, ", attempt, turn, post")
+        totals = Totals(steps=len(self._below(unit, _STEP)))
+        for row in found:
+            totals.count(rows.unpack_call(self._checked_call(row)))
+        return totals
+
+    def _below(self, unit: str, select: str, then_by: str = "") -> list[Any]:
+        values = [unit]
+        for mark in _MARKS_OF_BELOW:
+            # What begins with the mark ends before the character behind it.
+            values += [unit + mark, unit + chr(ord(mark) + 1)]
+        where = "unit = ?" + " OR (unit >= ? AND unit < ?)" * len(_MARKS_OF_BELOW)
+        return self.query(f"{select} WHERE {where} ORDER BY unit{then_by}", *values)
 
     def body(self, seq: int, field: str) -> JSON:
         """A body of record `seq`. Raises KeyError when records of its kind have no such field."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice, starmap
 from pathlib import Path
 
@@ -117,15 +117,9 @@ class Store:
         When it returns they are on disk.
         """
         first = self.last_seq + 1
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._check_standing()
+        with self._transaction():
             self._insert(first, entries)
             self._keep_rows(first + len(entries) - 1)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
         self.last_seq += len(entries)
         self._projection.settle()
         if _identities(self.path) != self._files:
@@ -133,9 +127,18 @@ class Store:
         self._mark.move(self.last_seq)
         return first
 
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            self._connection.rollback()
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing, on disk at the end, and only while the run is still ours."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._check_standing()
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+            raise
 
     def _check_standing(self) -> None:
         epoch, last_seq = self._connection.execute(_STANDING).fetchone()
@@ -164,19 +167,35 @@ class Store:
         self._connection.executemany(_CALL, map(rows.pack_call, projection.changed_calls.values()))
         _write_totals(self._connection, last_seq, projection.totals)
 
+    def refreeze(self, contents: Mapping[str, bytes | str]) -> None:
+        """Put other contents in the place of frozen ones, all or none; the old stay as
+        `name@EPOCH`."""
+        with self._transaction():
+            known = set(self._reader.frozen_names())
+            for name, content in contents.items():
+                row = _frozen_row(name, content)
+                if name in known and not self._keep_old(name, row):
+                    continue
+                self._connection.execute(_FROZEN, row)
+
+    def _keep_old(self, name: str, row: tuple[str, int, bytes, int]) -> bool:
+        """Make room for a frozen content; False where it is what is there already."""
+        old = self._reader.frozen(name)
+        if old == rows.inflate(row[1], row[2]):
+            return False
+        # What an owner froze twice was never used in between: the first is what counts.
+        kept = _FROZEN.replace("INSERT", "INSERT OR IGNORE")
+        self._connection.execute(kept, _frozen_row(f"{name}@{self.epoch}", old))
+        self._connection.execute("DELETE FROM frozen WHERE name = ?", (name,))
+        return True
+
     def rebuild(self) -> None:
         """Compute the kept rows of steps, calls and totals anew from the records."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._check_standing()
+        with self._transaction():
             for table in ("steps", "calls"):
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
             self._projection = Projection(self._reader, Totals())
             self._fold(self._reader.events())
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
 
     def _fold(self, events: Iterable[tuple[int, Event]]) -> None:
         remaining = iter(events)
