@@ -148,7 +148,10 @@ def test_the_keys_of_the_language_are_known(name: str) -> None:
     assert part["additionalProperties"] is False
 
 
-SOUND_FILES = [*sorted((TOP / "workflows").glob("*.yaml")), *sorted(TOP.glob("tests/cases/ok/*"))]
+SOUND_FILES = [
+    *sorted((TOP / "workflows").glob("*.yaml")),
+    *sorted(TOP.glob("tests/cases/ok/*.yaml")),
+]
 WHOLE_LANGUAGE = """
 flowrunner: 1
 name: Everything

@@ -459,26 +459,38 @@ def test_every_template_that_cannot_be_read_is_found() -> None:
 def test_what_is_not_run_yet_is_taken_out_with_all_that_serves_it() -> None:
     flow = built(
         """\
-        budget: 1 USD
+        tools: { find: { describe: x, run: [x] } }
         steps:
-          - id: each
-            for_each: inputs.list
-            as: row
-            prompt: "{{ row.name }}"
-          - id: choose
-            branch: steps.each.text
-            cases: { x: [{ id: inner, prompt: y }] }
-            otherwise: [{ id: outer, steps: [{ id: deep, prompt: y }] }]
+          - id: outer
+            steps:
+              - { id: asks, call: find, with: { n: "{{ nowhere }}" } }
+              - { id: scan, prompt: x, attach: [a.png], within: scans }
         """
     )
     assert [finding.route for finding in flow.refusals] == [
-        ("budget",),
-        ("steps", 0, "for_each"),
-        ("steps", 1, "branch"),
+        ("tools",),
+        ("steps", 0, "steps", 0, "call"),
+        ("steps", 0, "steps", 1, "attach"),
     ]
-    assert flow.hidden == {"inner", "outer", "deep"}
-    assert flow.names == {0: {"row", "position", "previous"}}
-    assert isinstance(flow.steps[1].verb, Unbuilt)
+    asks = flow.step("asks")
+    assert asks is not None
+    assert isinstance(asks.verb, Unbuilt)
+    assert asks.leaves == ()
+
+
+def test_steps_inside_what_cannot_be_built_are_known_by_name() -> None:
+    flow, _ = built_with(
+        """\
+        steps:
+          - { id: one, prompt: x, steps: [{ id: inner, write: y }] }
+          - id: two
+            branch: "inputs.a =="
+            cases: { x: [{ id: outer, steps: [{ id: deep, prompt: y }] }] }
+            otherwise: [{ id: other, write: x }]
+        """
+    )
+    assert flow is not None
+    assert flow.hidden == {"inner", "outer", "deep", "other"}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowrunner.diagnostics import did_you_mean
 from flowrunner.language.paths import is_absolute, project_root
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -103,11 +104,16 @@ def _read_text(path: Path, root: Path) -> str:
     except UnicodeDecodeError:
         raise UnusableFile("missing-file", f"`{shown}` is no text in UTF-8") from None
     except FileNotFoundError:
-        raise UnusableFile("missing-file", f"there is no file `{shown}`", _near(path)) from None
+        fix = f"paths are relative to the workflow file: {_there(path)}"
+        raise UnusableFile("missing-file", f"there is no file `{shown}`", fix) from None
     except (OSError, RuntimeError):
         raise UnusableFile("missing-file", f"`{shown}` cannot be read") from None
 
 
-def _near(path: Path) -> str:
-    there = "there" if path.parent.is_dir() else "and no folder either"
-    return f"paths are relative to the workflow file: nothing of this name is {there}"
+def _there(path: Path) -> str:
+    """What stands in the folder in which a file is missing."""
+    if not path.parent.is_dir():
+        return f"there is no folder `{path.parent.name}` either"
+    names = sorted(each.name for each in path.parent.iterdir() if not each.name.startswith("."))
+    near = did_you_mean(path.name, names)
+    return f"did you mean `{near}`?" if near else "no file of this name is there"

@@ -9,32 +9,30 @@ from __future__ import annotations
 import datetime
 
 from flowrunner.diagnostics import Finding
+from flowrunner.language.checks.branches import check_branches, complete_branches
+from flowrunner.language.checks.calls import check_calls
 from flowrunner.language.checks.conflicts import (
     check_conflicts,
     check_request,
     refusals_without_conflict,
 )
 from flowrunner.language.checks.files import check_files
+from flowrunner.language.checks.inputs import check_inputs
+from flowrunner.language.checks.keys import check_keys
 from flowrunner.language.checks.models import check_includes, check_models
-from flowrunner.language.checks.order import check_ids, check_mentions, check_needs, check_reach
+from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
+from flowrunner.language.checks.reach import check_reach, may_be_empty
+from flowrunner.language.checks.sights import Sights
 from flowrunner.language.checks.templates import check_templates
 from flowrunner.language.checks.tools import check_tools
-from flowrunner.language.shapes import ANY, Shape
+from flowrunner.language.shapes import Shape
 from flowrunner.language.workflow import Workflow
 
 __all__ = ["check_meaning", "result_shape"]
 
-_CHECKS = (
-    check_request,
-    check_ids,
-    check_needs,
-    check_mentions,
-    check_reach,
-    check_templates,
-    check_tools,
-    check_includes,
-    check_files,
-)
+_OF_THE_FILE = (check_request, check_tools, check_includes, check_inputs)
+_OF_PLACES = (check_ids, check_needs, check_mentions, check_reach, check_keys)
+_OF_SIGHTS = (check_branches, check_calls)
 
 
 def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
@@ -42,10 +40,18 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
 
     `today` decides which models have stopped.
     """
+    places, sights = Places(workflow), Sights(workflow)
     conflicts = list(check_conflicts(workflow))
     findings = [*conflicts, *refusals_without_conflict(workflow, conflicts)]
-    for check in _CHECKS:
+    for check in _OF_THE_FILE:
         findings += check(workflow)
+    for check_places in _OF_PLACES:
+        findings += check_places(places)
+    for check_sights in _OF_SIGHTS:
+        findings += check_sights(workflow, sights)
+    empty = may_be_empty(places, complete_branches(workflow, sights))
+    findings += check_templates(workflow, sights, sights.ending(empty))
+    findings += check_files(places, sights)
     findings += check_models(workflow, today)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))
@@ -53,4 +59,8 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
 
 def result_shape(workflow: Workflow) -> Shape | None:
     """The shape of what a workflow gives, None where it declares no result."""
-    return None if workflow.result is None else ANY
+    if workflow.result is None:
+        return None
+    sights = Sights(workflow)
+    empty = may_be_empty(Places(workflow), complete_branches(workflow, sights))
+    return sights.ending(empty).shape_of(workflow.result)

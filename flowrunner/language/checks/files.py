@@ -7,31 +7,41 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from flowrunner.diagnostics import Finding
-from flowrunner.language.checks.scope import output_shape
+from flowrunner.language.checks.order import Places
+from flowrunner.language.checks.sights import Sights
 from flowrunner.language.forms import Leaf
 from flowrunner.language.paths import is_absolute, names_file, path_fault
-from flowrunner.language.request import Prompt
+from flowrunner.language.shapes import Shape
+from flowrunner.language.templates import names_in
 from flowrunner.language.workflow import SetValues, Step, Workflow
+from flowrunner.language.workflow.lifting import Place, shared_list
+
+_SAME_EVERYWHERE = {"inputs", "run"}
 
 
-def check_files(workflow: Workflow) -> Iterator[Finding]:
+def check_files(places: Places, sights: Sights) -> Iterator[Finding]:
     """What is wrong with the places where steps save, as far as the file tells."""
-    writers: dict[str, Leaf] = {}
-    for step in workflow.steps:
+    writers: dict[str, list[tuple[Place, Leaf]]] = {}
+    for place in places.all:
+        step = place.step
         leaf = next((leaf for leaf in step.leaves if leaf.route == (*step.route, "save_to")), None)
         if leaf is None:
             continue
-        yield from _check_ending(step, leaf)
-        fault = _place_fault(workflow, leaf)
+        yield from _check_ending(step, leaf, sights.of(step).once)
+        fault = _place_fault(places.workflow, leaf)
         if fault:
             fix = "write a path below the workflow's folder, such as `out/result.md`"
             code = "path-outside" if names_file(leaf.source) else "save-to"
             yield Finding(code, fault, leaf.route, fix)
-        elif leaf.is_constant:
+            continue
+        yield from _check_entries(place, leaf)
+        if leaf.is_constant:
             path = os.path.normpath(leaf.source.strip()).casefold()
-            earlier = writers.setdefault(path, leaf)
-            if earlier is not leaf:
-                yield _second_writer(workflow, leaf, earlier)
+            earlier = writers.setdefault(path, [])
+            # Of two cases of one branch only one runs.
+            rivals = [other for other in earlier if shared_list(other[0], place) is not None]
+            yield from (_second_writer(places, leaf, rival) for rival in rivals[:1])
+            earlier.append((place, leaf))
 
 
 def _place_fault(workflow: Workflow, leaf: Leaf) -> str | None:
@@ -42,30 +52,49 @@ def _place_fault(workflow: Workflow, leaf: Leaf) -> str | None:
     return None
 
 
-def _second_writer(workflow: Workflow, leaf: Leaf, earlier: Leaf) -> Finding:
-    line = workflow.document.place(earlier.route).line
-    other = workflow.steps[int(earlier.route[1])].id
+def _second_writer(places: Places, leaf: Leaf, earlier: tuple[Place, Leaf]) -> Finding:
+    place, written = earlier
+    line = places.workflow.document.place(written.route).line
     return Finding(
         "two-writers",
-        f"two steps save to `{leaf.source.strip()}`: this one and `{other}` on line {line}",
+        f"two steps save to `{leaf.source.strip()}`: this one and `{place.step.id}` on line {line}",
         leaf.route,
         "give each step a file of its own",
     )
 
 
-def _check_ending(step: Step, leaf: Leaf) -> Iterator[Finding]:
-    ending = PurePosixPath(leaf.source.strip()).suffix.lower()
-    verb = step.verb
-    if isinstance(verb, SetValues) and ending != ".json":
-        fix = "let the path end in `.json`, or save a `write` step"
-        yield Finding("save-to", f"`{step.id}` has no text to save, only values", leaf.route, fix)
-    if not isinstance(verb, Prompt) or ending not in {".json", ".csv"}:
+def _check_entries(place: Place, leaf: Leaf) -> Iterator[Finding]:
+    """A path that says the same for every entry of a `for_each`."""
+    loop = next((each.step for each in place.chain() if each.step.for_each is not None), None)
+    if loop is None or loop.for_each is None or not names_in(leaf.parsed) <= _SAME_EVERYWHERE:
         return
-    if not verb.has_output:
+    name = loop.for_each.as_name
+    yield Finding(
+        "two-writers",
+        f"every entry of `{loop.id}` saves to the same file, so only one would be left",
+        leaf.route,
+        f"write something of the entry into the path: `{{{{ position }}}}`, or a field of `{name}`",
+    )
+
+
+def _check_ending(step: Step, leaf: Leaf, offered: Shape) -> Iterator[Finding]:
+    """Whether one run of the step has what the ending of the path asks for."""
+    ending = PurePosixPath(leaf.source.strip()).suffix.lower()
+    if offered.kind == "any":
+        return
+    output, text = offered.field("output"), offered.field("text")
+    if output is None and text is None:
+        message = f"`{step.id}` has nothing to save: neither `.text` nor `.output`"
+        yield Finding("save-to", message, leaf.route, "take `save_to` out")
+    elif text is None and ending not in {".json", ".csv"}:
+        values = "only values" if isinstance(step.verb, SetValues) else "only an `output`"
+        fix = "let the path end in `.json`, or save a `write` step"
+        yield Finding("save-to", f"`{step.id}` has no text to save, {values}", leaf.route, fix)
+    elif output is None and ending in {".json", ".csv"} and step.verb_name != "write":
         fix = f"add `output:` to `{step.id}`, or save to a file such as `answer.md`"
         message = f"`{step.id}` has no `output` to save as `{ending}`"
         yield Finding("save-to", message, leaf.route, fix)
-    elif ending == ".csv" and output_shape(verb).kind not in {"list", "any"}:
+    elif ending == ".csv" and output is not None and output.kind not in {"list", "table", "any"}:
         fix = "save to a `.json` file, or declare `output: { list: … }`"
         message = f"a `.csv` file holds a list, but the `output` of `{step.id}` is none"
         yield Finding("save-to", message, leaf.route, fix)

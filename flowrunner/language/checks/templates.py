@@ -1,35 +1,68 @@
 """Every template against what it may read: names, fields, choices, types, empties.
 
-The rules themselves are left to `templates.analyse`; here they get their scope and their place.
+The rules themselves are left to `templates.analyse`; here they get their sight and their place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flowrunner.diagnostics import Finding
-from flowrunner.language.checks.order import may_be_empty
-from flowrunner.language.checks.scope import scope_of, with_empties
+from flowrunner.language.checks.sights import Sight, Sights
 from flowrunner.language.forms import Leaf, finding_of, leaves
-from flowrunner.language.shapes import ANY, Shape
-from flowrunner.language.templates import analyse
-from flowrunner.language.workflow import Workflow
+from flowrunner.language.shapes import ANY
+from flowrunner.language.templates import Mention, TemplateFault, analyse
+from flowrunner.language.workflow import Step, Workflow
 
 
-def check_templates(workflow: Workflow) -> Iterator[Finding]:
-    """What is wrong with the templates of all steps and of the result."""
-    roots = scope_of(workflow)
+def check_templates(workflow: Workflow, sights: Sights, ending: Sight) -> Iterator[Finding]:
+    """What is wrong with the templates of all steps, and of the result, which sees `ending`."""
     for step in workflow.all_steps():
-        here = {**roots, "item": ANY, "position": ANY, "previous": ANY}
-        if step.for_each is not None:
-            here[step.for_each.as_name] = ANY
         for leaf in step.leaves:
-            yield from _check_leaf(leaf, here)
-    ending = with_empties(roots, may_be_empty(workflow))
+            yield from _check_leaf(step, leaf, sights.of(step).of(step, leaf))
     for leaf in leaves(workflow.result):
-        yield from _check_leaf(leaf, ending)
+        yield from _check_leaf(None, leaf, ending)
 
 
-def _check_leaf(leaf: Leaf, roots: dict[str, Shape]) -> Iterator[Finding]:
-    for fault in analyse(leaf.parsed, roots, "value" if leaf.used_as == "branch" else leaf.used_as):
-        yield finding_of(fault, leaf.route)
+def _check_leaf(step: Step | None, leaf: Leaf, sight: Sight) -> Iterator[Finding]:
+    rounds = [each for each in leaf.parsed.mentions if each.path[0] == "previous"]
+    if rounds and "previous" not in sight.names:
+        yield from (_no_round(step, leaf, mention) for mention in rounds)
+        sight = sight.naming({"previous": ANY})
+    elif leaf.used_as != "condition":
+        yield from (_first_round(leaf, each) for each in rounds if not each.guarded)
+    used_as = "value" if leaf.used_as == "branch" else leaf.used_as
+    for fault in analyse(leaf.parsed, sight.roots(leaf), used_as):
+        finding = finding_of(fault, leaf.route)
+        yield _about_list(leaf, fault, finding, sight) if leaf.used_as == "list" else finding
+
+
+def _no_round(step: Step | None, leaf: Leaf, mention: Mention) -> Finding:
+    message = "there is no `previous` here: only steps with `repeat`, and those inside, have rounds"
+    if step is not None and step.repeat is not None:
+        message = "there is no `previous` here: `if` and `for_each` are looked at before the rounds"
+    return _at(leaf, mention, "undefined", message, "mention a step above by `steps.`")
+
+
+def _first_round(leaf: Leaf, mention: Mention) -> Finding:
+    path = ".".join(str(part) for part in mention.path)
+    message = f"`{path}` is empty in the first round, which has none before it"
+    return _at(leaf, mention, "maybe-empty", message, f"write `default({path}, '…')`")
+
+
+def _at(leaf: Leaf, mention: Mention, code: str, message: str, fix: str) -> Finding:
+    return Finding(code, message, leaf.route, fix, start=mention.start, length=mention.length)
+
+
+def _about_list(leaf: Leaf, fault: TemplateFault, finding: Finding, sight: Sight) -> Finding:
+    """For `for_each: steps.a` the list that the step offers."""
+    paths = [mention.path for mention in leaf.parsed.mentions if mention.path[0] == "steps"]
+    if fault.code != "wrong-type" or len(paths) != 1 or len(paths[0]) != 2:
+        return finding
+    name = str(paths[0][1])
+    offered = dict(sight.steps[name].fields) if name in sight.steps else {}
+    lists = [field for field in ("outputs", "texts", "results", "output") if field in offered]
+    if not lists:
+        return finding
+    return replace(finding, help=f"write `steps.{name}.{lists[0]}`")

@@ -5,6 +5,8 @@ No word of JSON Schema reaches a person. Which violations there are is left to `
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Mapping
 
 from flowrunner.diagnostics import Finding, did_you_mean
@@ -14,6 +16,9 @@ from flowrunner.language.schema.names import bad_name
 from flowrunner.language.schema.scalars import misread, plain_duration
 from flowrunner.language.schema.validating import Violation, spelled
 from flowrunner.language.schema.words import found, in_backticks, name_of
+
+_PLAIN_WORD = re.compile(r"[\w./=-]+")
+_AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
 
 def say(violation: Violation, document: Document) -> list[Finding]:
@@ -66,12 +71,22 @@ def _wrong_type(violation: Violation, document: Document) -> Finding:
             return _finding(code, violation, message, help_.replace("KEY", str(key)))
     text = spelled(value)
     if "array" in wanted and text is not None and isinstance(key, str):
-        return _unfit(violation, help=f"write `{key}: [{text}]`" if len(text) < 60 else None)
+        listed = _words_of(text) if key == "run" else text
+        return _unfit(violation, help=f"write `{key}: [{listed}]`" if len(text) < 60 else None)
     if "a text" in _expected(violation) and isinstance(value, dict | list):
         only = spelled(value[0]) if isinstance(value, list) and len(value) == 1 else None
         fix = f"write `{key}: {only}`" if only else "for several lines, write `|` behind the colon"
         return _unfit(violation, help=fix)
     return _unfit(violation)
+
+
+def _words_of(command: str) -> str:
+    """A command line as the list of its words: there is no shell that would take it apart."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return ", ".join(word if _PLAIN_WORD.fullmatch(word) else f'"{word}"' for word in words)
 
 
 def _choice(violation: Violation) -> Finding:
@@ -120,7 +135,10 @@ def _duration(violation: Violation) -> Finding:
 def _budget(violation: Violation) -> Finding:
     if violation.keyword == "minProperties":
         return _empty(violation)
-    return _unfit(violation, "budget", f"write `{violation.route[-1]}: 0.50 USD`")
+    text = spelled(violation.value) or ""
+    amount = _AMOUNT.search(text.replace(",", "."))
+    meant = f"{float(amount[0]):.2f}" if amount and float(amount[0]) else "0.50"
+    return _unfit(violation, "budget", f"write `{violation.route[-1]}: {meant} USD`")
 
 
 def _metadata(violation: Violation) -> Finding:

@@ -177,7 +177,7 @@ def _required_faults(
     part: Mapping[str, Any], properties: Mapping[str, Any], route: Route
 ) -> Iterator[Fault]:
     required = part.get("required", [])
-    if not isinstance(required, list):
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         yield (*route, "required"), "`required` must be a list of property names"
         return
     missing = [name for name in properties if name not in required]
@@ -194,10 +194,11 @@ def _required_faults(
 def kinds_of(part: Mapping[str, Any]) -> set[str]:
     """The JSON types that a schema allows; empty where it does not say."""
     written = part.get("type")
-    kinds = set(written) if isinstance(written, list) else {written}
+    listed = written if isinstance(written, list) else [written]
+    kinds = {kind for kind in listed if isinstance(kind, str)}
     if written is None and "properties" in part:
         kinds.add("object")
-    return {kind for kind in kinds if isinstance(kind, str)}
+    return kinds
 
 
 def _is_pattern(pattern: JSON) -> bool:

@@ -4,7 +4,7 @@ A template sees the items of its values and the functions of one table, nothing 
 stand in a workflow file, and which values a step sees, is left to the rest of the house.
 """
 
-from flowrunner.language.templates.analysis import analyse
+from flowrunner.language.templates.analysis import analyse, names_in, shape_of
 from flowrunner.language.templates.faults import TemplateFault
 from flowrunner.language.templates.functions import FUNCTIONS, Function
 from flowrunner.language.templates.mentions import Mention
@@ -29,7 +29,9 @@ __all__ = [
     "TemplateFault",
     "Value",
     "analyse",
+    "names_in",
     "parse_expression",
     "parse_text",
     "parse_value",
+    "shape_of",
 ]

@@ -46,6 +46,24 @@ def analyse(
     return sorted(once.values(), key=lambda fault: fault.start)
 
 
+def shape_of(parsed: Template | Expression | Value, roots: Mapping[str, Shape]) -> Shape:
+    """The shape of what a template gives where its names have these shapes; faults are passed over.
+
+    A text that is more than one expression is text, whatever stands in it.
+    """
+    whole = parsed.parsed if isinstance(parsed, Value) else parsed
+    if isinstance(whole.tree, ast.Template):
+        return TEXT
+    return Inference(whole.source, roots).type_of(whole.tree).shape
+
+
+def names_in(parsed: Template | Expression | Value) -> frozenset[str]:
+    """Every name that a template uses, also those that it sets itself."""
+    whole = parsed.parsed if isinstance(parsed, Value) else parsed
+    own = {whole.tree.name} if isinstance(whole.tree, ast.Name) else set()
+    return frozenset(own | {name.name for name in whole.tree.find_all(ast.Name)})
+
+
 def _read_for(inference: Inference, part: ast.Expr, used_as: Purpose) -> None:
     """An expression, and whether it suits what it is for."""
     value = inference.type_of(part)

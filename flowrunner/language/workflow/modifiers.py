@@ -78,7 +78,7 @@ def read_repeat(
     at_most = whole(written.get("at_most")) or 1
     or_fail = written.get("or_fail") is True
     until = written.get("until")
-    leaf = reader.expression(until, here, "condition")
+    leaf = None if isinstance(until, bool) else reader.expression(until, here, "condition")
     if leaf is None or not isinstance(leaf.parsed, Expression):
         return Repeat(until is True, at_most, or_fail), []
     return Repeat(leaf.parsed, at_most, or_fail), [leaf]

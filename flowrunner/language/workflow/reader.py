@@ -45,8 +45,8 @@ class Reader:
         return leaf
 
     def expression(self, value: JSON, route: Route, used_as: Reading) -> Leaf | None:
-        """The bare expression of a decision field; None for a literal or what cannot be read."""
-        return self.leaf(value, route, used_as) if isinstance(value, str) else None
+        """The bare expression of a decision field; None for what is none or cannot be read."""
+        return self.leaf(value, route, used_as)
 
     def file(self, written: JSON, route: Route) -> FileText | None:
         """The text of a file that is read now, whose path stands at the route."""

@@ -189,7 +189,6 @@ class StepBuilder:
 
     def call(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
         path, here = fields["workflow"], (*route, "workflow")
-        arguments = mapping(self.reader.form(fields.get("with"), (*route, "with"), "value"))
         if not isinstance(path, str) or not path.strip():
             return None
         if has_template(path):
@@ -204,9 +203,22 @@ class StepBuilder:
         self.reader.elsewhere += called.diagnostics
         if called.workflow is None:
             return None
+        written = _as_spelled(mapping(fields.get("with")), called.workflow)
+        arguments = mapping(self.reader.form(written, (*route, "with"), "value"))
         found = list(leaves(arguments))
         return CallWorkflow(path, called.workflow, arguments, called.output), found
 
+
+def _as_spelled(arguments: Mapping[str, Any], workflow: Workflow) -> dict[str, Any]:
+    """The arguments, with numbers as they are spelled where the input takes text (`3.10`)."""
+    kinds = {known.name: known.shape.kind for known in workflow.inputs}
+    return {
+        name: text_of(value) if kinds.get(name) in _SPELLED and text_of(value) else value
+        for name, value in arguments.items()
+    }
+
+
+_SPELLED = ("text", "date", "choice", "file")
 
 _VERBS: Mapping[str, Callable[[StepBuilder, Mapping[str, Any], Route], _Built | None]] = {
     **dict.fromkeys(_TEXT_VERBS, StepBuilder.text),
