@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.language.shapes import MISSING, Shape
 from flowrunner.language.workflow.parts import Input
-from flowrunner.project import files
+from flowrunner.project import files, globs, loading
 from flowrunner.project.inputs import Given, read_inputs
 
 TEXT = Shape("text")
@@ -317,6 +317,167 @@ def test_lists_of_files(tmp_path: Path) -> None:
     for pairs in (["docs=a.txt", "docs=@b.txt"], ['docs=["a.txt", "b.txt"]']):
         found = read(declared, *pairs, folder=tmp_path)
         assert [doc["text"] for doc in found["docs"]] == ["1", "2"]
+
+
+def test_a_table_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bills.csv").write_text("who;amount\nAnn;3\n")
+    shape = Shape("table", columns=(("amount", Shape("number")),))
+    rows = [{"who": "Ann", "amount": 3}]
+    for given in ("bills=in/bills.csv", "bills=@in/bills.csv", 'bills=[{"who":"Ann","amount":3}]'):
+        assert read({"bills": shape}, given, folder=tmp_path) == {"bills": rows}
+    stdin = io.BytesIO(b"who,amount\nAnn,3\n")
+    assert read({"bills": shape}, "bills=@-", stdin=stdin) == {"bills": rows}
+
+
+def test_a_table_from_a_file_of_inputs_and_by_default(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bills.csv").write_text("who,amount\nAnn,3\n")
+    (tmp_path / "in" / "a.yaml").write_text("bills: bills.csv\n")
+    (tmp_path / "in" / "b.yaml").write_text("bills: [{ who: 007, amount: 3.50 }]\n")
+    shape = Shape("table", columns=(("amount", Shape("number")),))
+    found = read({"bills": shape}, inputs_file="in/a.yaml", folder=tmp_path)
+    assert found == {"bills": [{"who": "Ann", "amount": 3}]}
+    found = read({"bills": shape}, inputs_file="in/b.yaml", folder=tmp_path)
+    assert found == {"bills": [{"who": "007", "amount": 3.5}]}
+    assert type(found["bills"][0]["amount"]) is float
+    by_default = Shape("table", default="bills.csv")
+    found = read({"bills": by_default}, workflow_folder=tmp_path / "in")
+    assert found == {"bills": [{"who": "Ann", "amount": "3"}]}
+    assert read({"bills": Shape("table", optional=True)}) == {"bills": None}
+
+
+def test_a_table_with_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,n\n1,x\n2,y\n")
+    shape = Shape("table", columns=(("n", Shape("number")),))
+    assert faults({"t": shape}, "t=t.csv", folder=tmp_path) == [
+        "the input `t`: `t.csv`, line 2: `n` must be a number, found the text `x`",
+        "the input `t`: `t.csv`, line 3: `n` must be a number, found the text `y`",
+    ]
+    for given, said in (
+        ("t=none.csv", "the input `t`: `none.csv` does not exist"),
+        ("t=.", "the input `t`: `.` is a folder, not a file"),
+        ("t=https://a.example/t.csv", "is an address, not a path"),
+        ("t=@-", "the input `t`: standard input is closed"),
+        ("t=[1]", "the input `t`: the table, row 1: a row must be a mapping"),
+    ):
+        (told,) = faults({"t": shape}, given, folder=tmp_path)
+        assert said in told
+    (told,) = faults({"t": shape}, **_stdin(b"t: 3"), folder=tmp_path)
+    assert told == "`t` must be a list of rows, found the number `3`"
+    assert "`-i t=FILE.csv`" in faults({"t": shape})[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("in/b.txt", "in/a.txt", "in/c.md", "in/.hidden", "in/deep/d.txt", "in/x[1].txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "in" / ".git").mkdir()
+    (tmp_path / "in" / ".git" / "e.txt").write_text("e")
+    (tmp_path / "in" / "folder.txt").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("patterns", "paths"),
+    [
+        (["in/*.txt"], ["in/a.txt", "in/b.txt", "in/x[1].txt"]),
+        (["@in/?.txt"], ["in/a.txt", "in/b.txt"]),
+        (["in/**/*.txt"], ["in/a.txt", "in/b.txt", "in/deep/d.txt", "in/x[1].txt"]),
+        (["in/x[1].txt"], ["in/x[1].txt"]),
+        (["in/*.md", "in/[ab].txt", "in/a.*"], ["in/a.txt", "in/b.txt", "in/c.md"]),
+        (["./in/deep/../c*"], ["in/c.md"]),
+    ],
+)
+def test_files_are_those_that_match_sorted_by_path(
+    folder: Path, patterns: list[str], paths: list[str]
+) -> None:
+    pairs = [f"x={pattern}" for pattern in patterns]
+    found = read({"x": Shape("files")}, *pairs, folder=folder, workflow_folder=folder)["x"]
+    assert [each["path"] for each in found] == paths
+    assert [each["text"] for each in found] == paths
+    assert set(found[0]) == {"path", "name", "stem", "ext", "size", "sha256", "text"}
+
+
+def test_files_of_a_file_of_inputs_and_by_default(folder: Path) -> None:
+    (folder / "in" / "one.yaml").write_text("x: '*.md'\n")
+    (folder / "in" / "two.yaml").write_text("x: ['*.md', deep/*]\n")
+    declared = {"x": Shape("files")}
+    for name, paths in (("one", ["c.md"]), ("two", ["c.md", "deep/d.txt"])):
+        given = {"inputs_file": f"in/{name}.yaml", "folder": folder}
+        found = read(declared, workflow_folder=folder / "in", **given)["x"]
+        assert [each["path"] for each in found] == paths
+    found = read({"x": Shape("files", default="*.md")}, workflow_folder=folder / "in")["x"]
+    assert [each["path"] for each in found] == ["c.md"]
+
+
+def test_files_that_are_none(folder: Path) -> None:
+    declared = {"x": Shape("files")}
+    for given, said in (
+        ("in/*.pdf", "the input `x`: `in/*.pdf` matches no file"),
+        ("in/.*", "the input `x`: `in/.*` matches no file"),
+        ("in/.hidden", "`in/.hidden` begins with a dot: such files are never taken"),
+        ("in/a.tx", "the input `x`: `in/a.tx` does not exist"),
+        ("in", "`in` is a folder: write `in/*` for the files in it"),
+        ("in/", "`in/` is a folder: write `in/*` for the files in it"),
+        ("file:///etc/passwd", "is an address, not a path"),
+        ("nul\0*", "matches no file"),
+    ):
+        told = faults(declared, f"x={given}", folder=folder)
+        assert len(told) == 1
+        assert said in told[0]
+    assert read({"x": Shape("files", optional=True)}, "x=in/*.pdf", folder=folder) == {"x": []}
+    assert read({"x": Shape("files", optional=True)}) == {"x": None}
+
+
+def test_the_text_of_all_files_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MAX_TEXT_BYTES", 20)
+    (folder / "in" / "p.bin").write_bytes(b"\0" * 100)
+    assert len(read({"x": Shape("files")}, "x=in/[ap].*", folder=folder)["x"]) == 2
+    told = faults(
+        {"x": Shape("files"), "y": Shape("file")}, "x=in/?.*", "y=in/p.bin", folder=folder
+    )
+    assert len(told) == 1
+    assert "MB of text together: give fewer" in told[0]
+
+
+def test_a_pattern_that_matches_too_much(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(globs, "MAX_FILES", 2)
+    assert "matches more than 2 files" in faults({"x": Shape("files")}, "x=in/*", folder=folder)[0]
+
+
+def test_a_file_is_no_address(tmp_path: Path) -> None:
+    for path in ("https://a.example/x.pdf", "file:///etc/passwd", "FILE:x"):
+        (told,) = faults({"x": Shape("file")}, f"x={path}", folder=tmp_path)
+        assert told.startswith(f"the input `x`: `{path}` is an address")
+
+
+def test_a_list_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "l.json").write_text('["a", "@b"]')
+    (tmp_path / "t.txt").write_text("@text")
+    declared = {"x": Shape("list", item=TEXT)}
+    assert read(declared, "x=@l.json", folder=tmp_path) == {"x": ["a", "@b"]}
+    assert read(declared, "x=@t.txt", folder=tmp_path) == {"x": ["@text"]}
+    assert read(declared, "x=@t.txt", "x=@@b", folder=tmp_path) == {"x": ["@text", "@b"]}
+
+
+def test_a_list_of_files(folder: Path) -> None:
+    declared = {"x": Shape("list", item=Shape("file"))}
+    for given in (["x=in/b.txt", "x=in/a.txt"], ['x=["in/b.txt", "in/a.txt"]']):
+        found = read(declared, *given, folder=folder, workflow_folder=folder)["x"]
+        assert [each["path"] for each in found] == ["in/b.txt", "in/a.txt"]
+    (told,) = faults(declared, "x=[1, {}]", folder=folder)
+    assert told == "`x[1]` must be the path of a file, found an object"
+
+
+def test_a_secret_is_never_shown_and_long_enough_to_be_masked() -> None:
+    declared = {"pin": Shape("text", secret=True)}
+    assert read(declared, "pin=CANARY") == {"pin": "CANARY"}
+    (told,) = faults(declared, "pin=CANA")
+    assert told == "`pin` is secret, but too short to be masked: give it 6 characters at least"
+    optional = {"pin": Shape("text", secret=True, optional=True)}
+    assert read(optional) == {"pin": None}
 
 
 @any_of(

@@ -32,20 +32,30 @@ def read_text(path: Path) -> str:
 
     Raises UnreadableFile for what is missing, a folder, binary, or larger than 20 MB.
     """
-    return as_text(b"".join(_pieces(path, MAX_TEXT_BYTES)))
+    return as_text(read_bytes(path, MAX_TEXT_BYTES))
+
+
+def read_bytes(path: Path, cap: int) -> bytes:
+    """The bytes of a file or pipe. Raises UnreadableFile, where there are more than `cap` too."""
+    return b"".join(_pieces(path, cap))
 
 
 def read_stream(stream: BinaryIO | None) -> str:
     """The UTF-8 text of standard input, bounded as a file is; None stands for a closed one."""
+    return as_text(read_stream_bytes(stream, MAX_TEXT_BYTES))
+
+
+def read_stream_bytes(stream: BinaryIO | None, cap: int) -> bytes:
+    """The bytes of standard input. Raises UnreadableFile, where there are more than `cap` too."""
     if stream is None or stream.closed:
         raise UnreadableFile("is closed")
     try:
-        content = stream.read(MAX_TEXT_BYTES + 1)
+        content = stream.read(cap + 1)
     except (OSError, ValueError):
         raise UnreadableFile("cannot be read") from None
-    if len(content) > MAX_TEXT_BYTES:
-        raise UnreadableFile(_too_big(MAX_TEXT_BYTES))
-    return as_text(content)
+    if len(content) > cap:
+        raise UnreadableFile(_too_big(cap))
+    return content
 
 
 def as_text(content: bytes) -> str:

@@ -1,12 +1,11 @@
 """The inputs of a run: read from the command line, a file or a person, checked by their shapes.
 
 All that is wrong is said at once, before anything is sent. What an input means is left to the
-workflow that declares it.
+workflow that declares it, values that another workflow gives to `arguments`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +25,13 @@ from flowrunner.language.shapes import (
     read_plain,
 )
 from flowrunner.language.workflow.parts import Input
-from flowrunner.project.files import UnreadableFile, describe, read_stream, read_text
+from flowrunner.project.files import UnreadableFile, read_stream, read_stream_bytes, read_text
 from flowrunner.project.input_file import STDIN, UnusableInputs, read_input_file
+from flowrunner.project.loading import Loader, UnusableFiles, is_loaded, table_of, written_rows
+from flowrunner.project.tables import MAX_BYTES
+from flowrunner.secrets import MIN_LENGTH
+
+_WAYS = {"file": ("FILE",), "files": ("'FOLDER/*'",), "table": ("FILE.csv",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,15 @@ class Given:
     """Where the values of inputs come from.
 
     `pairs` are `name=value` and `name=@file` of the command line (`@-` is standard input, `@@` an
-    `@` that is meant); `inputs_file` a YAML or JSON file, `-` for standard input. Paths in `pairs`
-    start at `folder`, those in a file at that file, those of defaults at `workflow_folder`. `ask`
-    asks a person for a missing input and is None where nobody is there.
+    `@` that is meant); `inputs_file` a YAML or JSON file, `-` for standard input; `values` what is
+    known already, as the arguments of a call. Paths in `pairs` and `values` start at `folder`,
+    those in a file at that file, those of defaults at `workflow_folder`. `ask` asks a person for a
+    missing input and is None where nobody is there.
     """
 
     pairs: Sequence[str] = ()
     inputs_file: str | None = None
+    values: Mapping[str, JSON] | None = None
     folder: Path = field(default_factory=Path.cwd)
     workflow_folder: Path = field(default_factory=Path.cwd)
     stdin: BinaryIO | None = None
@@ -52,14 +58,33 @@ def read_inputs(declared: Sequence[Input], given: Given) -> dict[str, JSON]:
     """The value of every declared input, in their order; null for an optional one not given.
 
     The command line counts before the file. Raises UsageError with all faults, one sentence a line.
-    A `file` input becomes `{path, name, stem, ext, size, sha256, text}`, its path relative to the
-    workflow's folder where it stands below it.
+    A `file` becomes `{path, name, stem, ext, size, sha256, text}`, its path relative to the
+    workflow's folder where it stands below it; `files` become a list of those, a `table` a list of
+    mappings from column to value.
     """
     reading = _Reading({known.name: known for known in declared}, given)
     values = reading.values()
     if reading.faults:
         raise UsageError("\n".join(reading.faults))
     return values
+
+
+def unknown_input(name: str, declared: Mapping[str, Input]) -> str:
+    """The sentence about an input that the workflow does not have."""
+    near = did_you_mean(name, declared)
+    if near:
+        return f"there is no input `{name}`: did you mean `{near}`?"
+    if not declared:
+        return f"there is no input `{name}`: this workflow takes none"
+    return f"there is no input `{name}`: there is {alternatives(declared, 'and')}"
+
+
+def secret_fault(name: str, value: JSON) -> str | None:
+    """Why a value cannot be kept secret, or None: what is too short cannot be masked."""
+    if not isinstance(value, str) or not 0 < len(value) < MIN_LENGTH:
+        return None
+    least = f"give it {MIN_LENGTH} characters at least"
+    return f"`{name}` is secret, but too short to be masked: {least}"
 
 
 class _Fault(ValueError):
@@ -73,6 +98,7 @@ class _Reading:
         self.faults: list[str] = []
         self._declared = declared
         self._given = given
+        self._loader = Loader(given.workflow_folder)
         self._stdin_is_free = given.inputs_file != STDIN
         self._file_is_usable = True
         self._texts = self._pairs()
@@ -92,7 +118,13 @@ class _Reading:
 
     def _keep(self, found: dict[str, JSON], known: Input, read: Callable[[Input], JSON]) -> None:
         try:
-            found[known.name] = read(known)
+            value = read(known)
+            if known.secret and (said := secret_fault(known.name, value)):
+                raise _Fault(said)
+            found[known.name] = value
+        except UnusableFiles as fault:
+            named = f"the input `{known.name}`"
+            self.faults += [f"{named}: {sentence}" for sentence in fault.sentences]
         except _Fault as fault:
             said = str(fault)
             if known.secret and f"`{known.name}` must" in said:
@@ -104,7 +136,8 @@ class _Reading:
             return self._read_texts(known, self._texts[known.name])
         if known.name in self._filed:
             inputs_file = self._given.inputs_file or STDIN
-            beside = Path() if inputs_file == STDIN else Path(inputs_file).parent
+            is_beside = inputs_file != STDIN and known.name not in (self._given.values or {})
+            beside = Path(inputs_file).parent if is_beside else Path()
             return self._take(known, self._filed[known.name], self._given.folder / beside)
         if known.default is MISSING or known.default is None:
             return None
@@ -112,10 +145,9 @@ class _Reading:
 
     def _asked(self, known: Input) -> JSON:
         described = f" ({known.describe})" if known.describe else ""
-        missing = _Fault(
-            f"the input `{known.name}`{described} is missing: "
-            f"give it with `-i {known.name}=…` or `-i {known.name}=@FILE`"
-        )
+        ways = _WAYS.get(known.shape.kind, ("…", "@FILE"))
+        how = " or ".join(f"`-i {known.name}={way}`" for way in ways)
+        missing = _Fault(f"the input `{known.name}`{described} is missing: give it with {how}")
         # A person is not asked for one thing when another is wrong already.
         if self._given.ask is None or self.faults:
             raise missing
@@ -137,53 +169,73 @@ class _Reading:
                 shown = f"`-i {name}`" if name in self._declared else "one of the values of `-i`"
                 self.faults.append(f"{shown} has no `=`: write `-i name=value`")
             elif name not in self._declared:
-                self.faults.append(self._unknown(name))
+                self.faults.append(unknown_input(name, self._declared))
             else:
                 found.setdefault(name, []).append(text)
         return found
 
     def _input_file(self) -> dict[str, JSON]:
-        if self._given.inputs_file is None:
-            return {}
-        try:
-            filed = read_input_file(self._given.inputs_file, self._given.folder, self._given.stdin)
-        except UnusableInputs as fault:
-            self.faults.extend(fault.sentences)
-            self._file_is_usable = False
-            return {}
-        self.faults += [self._unknown(name) for name in filed if name not in self._declared]
+        filed = dict(self._given.values or {})
+        if self._given.inputs_file is not None:
+            try:
+                filed |= read_input_file(
+                    self._given.inputs_file, self._given.folder, self._given.stdin
+                )
+            except UnusableInputs as fault:
+                self.faults.extend(fault.sentences)
+                self._file_is_usable = False
+                return {}
+        self.faults += [
+            unknown_input(name, self._declared) for name in filed if name not in self._declared
+        ]
         return filed
 
-    def _unknown(self, name: str) -> str:
-        near = did_you_mean(name, self._declared)
-        if near:
-            return f"there is no input `{name}`: did you mean `{near}`?"
-        if not self._declared:
-            return f"there is no input `{name}`: this workflow takes none"
-        return f"there is no input `{name}`: there is {alternatives(self._declared, 'and')}"
-
     def _read_texts(self, known: Input, texts: Sequence[str]) -> JSON:
-        shape, item = known.shape, known.shape.item
-        if shape.kind == "list" and item is not None:
-            if len(texts) == 1 and _is_json_list(texts[0]):
-                return self._take(known, json_text.parse(texts[0]), self._given.folder)
-            values = [self._read_text(known.name, item, text) for text in texts]
-            return _checked(known, shape, values)
+        shape = known.shape
+        if shape.kind == "files":
+            patterns = [text.removeprefix("@") for text in texts]
+            folder = self._given.folder
+            return self._loader.files(patterns, folder, optional=shape.optional)
+        if shape.kind == "list" and shape.item is not None:
+            return self._read_list(known, shape.item, texts)
         if len(texts) > 1:
             raise _Fault(f"the input `{known.name}` is given {len(texts)} times, but is no list")
+        if shape.kind == "table":
+            return self._read_table(known, texts[0])
         return self._read_text(known.name, shape, texts[0])
+
+    def _read_list(self, known: Input, item: Shape, texts: Sequence[str]) -> JSON:
+        if item.kind != "file":
+            texts = [self._expanded(known.name, text) for text in texts]
+        if len(texts) == 1 and _is_json_list(texts[0]):
+            return self._take(known, json_text.parse(texts[0]), self._given.folder)
+        if item.kind == "file":
+            return [self._read_text(known.name, item, text) for text in texts]
+        values = [_read_plain(known.name, item, text) for text in texts]
+        return _checked(known, known.shape, values)
+
+    def _read_table(self, known: Input, text: str) -> JSON:
+        if _is_json_list(text):
+            return written_rows(json_text.parse(text), known.shape)
+        path = text.removeprefix("@")
+        if path != STDIN:
+            return self._loader.table(path, self._given.folder, known.shape)
+        try:
+            self._take_stdin()
+            content = read_stream_bytes(self._given.stdin, MAX_BYTES)
+        except UnreadableFile as fault:
+            raise _Fault(f"the input `{known.name}`: standard input {fault}") from None
+        return table_of(content, "standard input", known.shape)
 
     def _read_text(self, name: str, shape: Shape, text: str) -> JSON:
         if shape.kind == "file":
-            return self._file(name, text.removeprefix("@"), self._given.folder)
+            return self._loader.file(text.removeprefix("@"), self._given.folder)
+        return _read_plain(name, shape, self._expanded(name, text))
+
+    def _expanded(self, name: str, text: str) -> str:
         if text.startswith("@@"):
-            text = text[1:]
-        elif text.startswith("@"):
-            text = self._content(name, text[1:])
-        try:
-            return read_plain(shape, text)
-        except UnreadableValue as fault:
-            raise _Fault(str(fault).replace("the value", f"`{name}`", 1)) from None
+            return text[1:]
+        return self._content(name, text[1:]) if text.startswith("@") else text
 
     def _content(self, name: str, path: str) -> str:
         try:
@@ -197,36 +249,49 @@ class _Reading:
             raise _Fault(f"the input `{name}`: {shown} {fault}{hint}") from None
 
     def _from_stdin(self) -> str:
+        self._take_stdin()
+        return read_stream(self._given.stdin)
+
+    def _take_stdin(self) -> None:
         if not self._stdin_is_free:
             raise UnreadableFile("is read for something else already")
         self._stdin_is_free = False
-        return read_stream(self._given.stdin)
 
     def _take(self, known: Input, value: JSON, folder: Path) -> JSON:
         """A value that came as JSON or YAML. Paths in it start at `folder`."""
         shape = known.shape
-        value = _checked(known, shape, plain(_as_spelled(shape, value)))
-        if shape.kind == "file" and value is not None:
-            return self._file(known.name, value, folder)
-        if shape.kind == "list" and shape.item is not None and shape.item.kind == "file":
-            return [self._file(known.name, path, folder) for path in value or ()]
-        return value
+        kinds = {shape.kind, shape.item.kind if shape.item else None}
+        if value is not None and kinds & {"file", "files", "table"}:
+            return self._load(known, _as_spelled(shape, value), folder)
+        return _checked(known, shape, plain(_as_spelled(shape, value)))
 
-    def _file(self, name: str, path: str, folder: Path) -> JSON:
-        # `..` is resolved in the text: a link keeps the name its author gave it.
-        whole = Path(os.path.abspath(folder / path))  # noqa: PTH100
-        top = Path(os.path.abspath(self._given.workflow_folder))  # noqa: PTH100
-        shown = whole.relative_to(top) if whole.is_relative_to(top) else whole
-        try:
-            return describe(whole, shown.as_posix())
-        except UnreadableFile as fault:
-            raise _Fault(f"the input `{name}`: `{path}` {fault}") from None
+    def _load(self, known: Input, value: JSON, folder: Path) -> JSON:
+        """What the paths in a value lead to; what has been read already stays as it is."""
+        shape = known.shape
+        if is_loaded(shape, value):
+            return value
+        if shape.kind == "table" and isinstance(value, str):
+            return self._loader.table(value, folder, shape)
+        are_patterns = shape.kind == "files" and isinstance(value, list)
+        _checked(known, Shape("list", item=Shape("files")) if are_patterns else shape, value)
+        if shape.kind == "table":
+            return written_rows(value, shape)
+        if shape.kind == "files":
+            patterns = value if are_patterns else [value]
+            return self._loader.files(patterns, folder, optional=shape.optional)
+        if shape.kind == "file":
+            return self._loader.file(value, folder)
+        return [self._loader.file(path, folder) for path in value]
+
+
+def _read_plain(name: str, shape: Shape, text: str) -> JSON:
+    try:
+        return read_plain(shape, text)
+    except UnreadableValue as fault:
+        raise _Fault(str(fault).replace("the value", f"`{name}`", 1)) from None
 
 
 def _checked(known: Input, shape: Shape, value: JSON) -> JSON:
-    # A list of files has been read by now, or is still one of paths: neither is checked here.
-    if shape.item is not None and shape.item.kind == "file" and isinstance(value, list):
-        return value
     faults = check_value(shape, value, known.name)
     if faults:
         raise _Fault("\n".join(faults))
@@ -242,7 +307,7 @@ def _is_json_list(text: str) -> bool:
 
 def _as_spelled(shape: Shape, value: JSON) -> JSON:
     """The value with numbers and truth values as they were spelled wherever text is asked for."""
-    if shape.kind in ("text", "date", "choice", "file"):
+    if shape.kind in ("text", "date", "choice", "file", "files"):
         return value if value is None else text_of(value) or value
     if shape.kind == "list" and shape.item is not None and isinstance(value, list):
         return [_as_spelled(shape.item, item) for item in value]

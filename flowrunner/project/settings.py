@@ -101,7 +101,7 @@ class Settings:
 
     @property
     def prices(self) -> Mapping[str, Mapping[str, float]]:
-        """What the operator pays by model, in US dollars per 1,000,000 tokens: `input`, `output` and
+        """What the operator pays by model, US dollars per 1,000,000 tokens: `input`, `output` and
         perhaps `cached_input`."""
         return self.file.prices
 
