@@ -1,17 +1,20 @@
-"""The one module that knows the operating system: private files, locks, limits, signals.
+"""The one module that knows the operating system: private files, locks, limits, signals, groups.
 
 Everything above speaks in paths and promises; what POSIX and Windows call them is left in here.
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, TypedDict
 
 if sys.platform == "win32":
     import msvcrt
@@ -152,3 +155,126 @@ def on_end_signals(react: Callable[[signal.Signals], None]) -> Callable[[], None
             signal.signal(number, old)
 
     return restore
+
+
+def file_of(content: bytes) -> IO[bytes]:
+    """An open file without a name that holds `content`, read from its start; the caller closes it.
+
+    On Linux it lives in memory; elsewhere on disk, where nobody else can open it. Raises OSError.
+    """
+    if sys.platform == "linux":
+        file: IO[bytes] = os.fdopen(os.memfd_create("input"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
+    try:
+        file.write(content)
+        file.flush()
+        file.seek(0)
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        raise
+    return file
+
+
+class GroupOptions(TypedDict, total=False):
+    """Arguments of `subprocess.Popen` that make a program the first of a new group."""
+
+    start_new_session: bool
+    creationflags: int
+
+
+def new_group_options() -> GroupOptions:
+    """Start a program so that `kill_group` reaches it and all that it starts.
+
+    On POSIX it also loses the terminal: no password prompt waits unseen, and a Ctrl-C is ours alone
+    to pass on. A program that leaves the group on purpose (a daemon) is out of reach.
+    """
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def kill_group(pid: int, *, force: bool) -> bool:
+    """Ask a group to end (SIGTERM), or end it (`force`, SIGKILL); False when nothing is left of it.
+
+    `pid` is the program that was started with `new_group_options`. Windows: Ctrl-Break, then
+    `taskkill /T`, which finds the children of a program only while that program itself lives.
+    """
+    _check_group(pid)
+    if sys.platform == "win32":
+        return _end_tree(pid) if force else _press_break(pid)
+    return _signal_group(pid, signal.SIGKILL if force else signal.SIGTERM)
+
+
+def group_lives(pid: int) -> bool:
+    """Whether anything lives in the group of a program that has ended and was waited for.
+
+    Children that the program left to this one (as process 1 of a container) are waited for here;
+    the dead that process 1 of the system has not waited for, which some never do, do not count.
+    """
+    _check_group(pid)
+    if sys.platform == "win32":
+        return False
+    with suppress(ChildProcessError):
+        while os.waitpid(-pid, os.WNOHANG)[0]:
+            pass
+    return _signal_group(pid, 0) and not _only_dead(pid)
+
+
+def _check_group(pid: int) -> None:
+    # 0 would be our own group, 1 and -1 everybody.
+    if pid <= 1 or (sys.platform != "win32" and pid == os.getpgrp()):
+        raise ValueError(f"{pid} is not a group of a started program")
+
+
+if sys.platform == "win32":
+
+    def _press_break(pid: int) -> bool:
+        try:
+            os.kill(pid, signal.CTRL_BREAK_EVENT)
+        except OSError:
+            return False
+        return True
+
+    def _end_tree(pid: int) -> bool:
+        program = Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "taskkill.exe"
+        try:
+            done = subprocess.run(  # noqa: S603  # an argument list of ours
+                [str(program), "/F", "/T", "/PID", str(pid)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return False
+        return done.returncode == 0
+
+else:
+
+    def _signal_group(pid: int, number: int) -> bool:
+        try:
+            os.killpg(pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False  # macOS says "not permitted" of a group of which only the dead are left
+        return True
+
+    def _only_dead(pid: int) -> bool:
+        """Whether the group has members and all are dead, where the system tells (Linux)."""
+        states = set()
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # proc(5): pid (name) state parent group …; a name may hold anything
+                state, _, group = stat.read_bytes().rpartition(b") ")[2].split()[:3]
+                if int(group) == pid:
+                    states.add(state)
+        return bool(states) and states <= {b"Z", b"X"}
+
+
+def user_name() -> str:
+    """What this machine calls the person at it; `somebody` where it does not say."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user id without a name
+        return "somebody"

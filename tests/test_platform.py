@@ -1,4 +1,4 @@
-"""Files that are whole or absent, locks that die with their holder."""
+"""Files that are whole or absent, locks that die with their holder, groups that end whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ import pytest
 
 from flowrunner.platform import (
     FileLock,
+    file_of,
+    group_lives,
+    kill_group,
     make_private_dir,
+    new_group_options,
     on_end_signals,
     raise_open_file_limit,
     write_atomically,
@@ -25,6 +29,30 @@ from pathlib import Path
 from flowrunner.platform import FileLock
 print(FileLock(Path(sys.argv[1])).acquire(), flush=True)
 sys.stdin.read()
+"""
+
+# Starts a program that ignores SIGTERM and shares its stdout, says so, and stays.
+FAMILY = """
+import subprocess, sys, time
+child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n"
+child += "print('ready', flush=True); time.sleep(1000)"
+subprocess.Popen([sys.executable, "-c", child])
+time.sleep(1000)
+"""
+
+# Adopts what its descendants leave behind, as process 1 of a container does.
+ADOPT = """
+import ctypes, subprocess, sys
+from flowrunner.platform import group_lives, kill_group, new_group_options
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+orphan = "import subprocess; subprocess.Popen(['sleep', '1000'])"
+parent = subprocess.Popen([sys.executable, "-c", orphan], **new_group_options())
+parent.wait()
+print(group_lives(parent.pid), flush=True)
+kill_group(parent.pid, force=True)
+while group_lives(parent.pid):
+    pass
+print("gone", flush=True)
 """
 
 
@@ -115,3 +143,49 @@ def test_end_signals_are_told_and_put_back() -> None:
         restore()
     assert seen == [signal.SIGTERM, signal.SIGINT]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_file_without_a_name_holds_its_content_and_is_not_inherited() -> None:
+    with file_of(b"one\0two") as file:
+        assert file.read() == b"one\0two"
+        assert not os.get_inheritable(file.fileno())
+    with file_of(b"") as file:
+        assert file.read() == b""
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpgrp()])
+def test_a_group_that_is_ours_or_everybodys_is_never_ended(pid: int) -> None:
+    with pytest.raises(ValueError):
+        kill_group(pid, force=False)
+    with pytest.raises(ValueError):
+        group_lives(pid)
+
+
+def test_a_group_is_asked_and_then_ended_with_children_that_would_not_go() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, **new_group_options()
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"ready\n"
+        assert os.getpgid(first.pid) == first.pid != os.getpgrp()
+        assert kill_group(first.pid, force=False)
+        assert first.wait() == -signal.SIGTERM
+        assert group_lives(first.pid), "the child ignores the question"
+        assert kill_group(first.pid, force=True)
+        assert first.stdout.read() == b"", "its end of the pipe is closed: it is gone"
+
+
+def test_a_group_of_which_nothing_is_left_is_no_error() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], **new_group_options()) as first:
+        first.wait()
+    assert not group_lives(first.pid)
+    assert not kill_group(first.pid, force=False)
+    assert not kill_group(first.pid, force=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="adoption by prctl")
+def test_children_left_to_us_do_not_stay_as_the_dead() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ADOPT], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("True\ngone\n", "")
