@@ -1,0 +1,27 @@
+"""Local tools: what a workflow starts on this machine, started safely and ended whole.
+
+What a result means for a step, its retries and its place in the journal is left to `engine`.
+
+    request    what is to be started, how it ended, why it could not start
+    programs   which file a program's name means, and which environment it gets
+    child      one started program with all that it started, until nothing of it is left
+    command    `run_command`: the one way to start a program
+    words      an end in a sentence, bytes as text
+"""
+
+from flowrunner.tools.command import run_command
+from flowrunner.tools.programs import command_environment
+from flowrunner.tools.request import CannotStart, CommandEnd, CommandRequest, NoSuchProgram
+from flowrunner.tools.words import NotText, describe_end, text_of
+
+__all__ = [
+    "CannotStart",
+    "CommandEnd",
+    "CommandRequest",
+    "NoSuchProgram",
+    "NotText",
+    "command_environment",
+    "describe_end",
+    "run_command",
+    "text_of",
+]
