@@ -82,6 +82,8 @@ class Beside:
         if project_root(self.shelf.top) not in path.parents:
             message = f"`{written}` lies outside the project of the workflow file"
             raise UnusableFile("path-outside", message, "move the file into the project")
+        if _is_hidden(path, project_root(self.shelf.top)):
+            raise _hidden(written)
         return path, os.path.normpath(Path(self.shown).parent / written).replace(os.sep, "/")
 
     def read(self, written: str) -> FileText:
@@ -93,9 +95,12 @@ class Beside:
 def _read_text(path: Path, root: Path) -> str:
     shown = path.name
     try:
-        if root.resolve() not in path.resolve(strict=True).parents:
+        target = path.resolve(strict=True)
+        if root.resolve() not in target.parents:
             message = f"`{shown}` is a link to a file outside the project"
             raise UnusableFile("path-outside", message)
+        if _is_hidden(target, root.resolve()):
+            raise _hidden(shown)
         if not path.is_file():
             raise UnusableFile("missing-file", f"`{shown}` is no file")
         if path.stat().st_size > MOST_BYTES:
@@ -108,6 +113,16 @@ def _read_text(path: Path, root: Path) -> str:
         raise UnusableFile("missing-file", f"there is no file `{shown}`", fix) from None
     except (OSError, RuntimeError):
         raise UnusableFile("missing-file", f"`{shown}` cannot be read") from None
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    """Whether a file, or a folder around it in the project, begins with a dot, as `.env` does."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _hidden(written: str) -> UnusableFile:
+    message = f"`{written}` is hidden: what begins with a dot is never read, it may hold secrets"
+    return UnusableFile("path-outside", message, "choose a file whose name begins otherwise")
 
 
 def _there(path: Path) -> str:
