@@ -18,13 +18,16 @@ from flowrunner.errors import ExitStatus, FlowrunnerError, InvalidWorkflow
 SECTIONS = {
     "Start": {
         "demo": ("starting", "Make a small project, run it on the simulator, show what came out."),
+        "doctor": ("doctoring", "Say whether runs can work here; sends nothing."),
     },
     "Author": {
         "validate": ("authoring", "Find every mistake in workflow files; sends nothing."),
+        "plan": ("planning", "Say what a run would do and may cost; sends nothing."),
     },
     "Run": {
         "run": ("running", "Run a workflow."),
         "resume": ("running", "Go on with a run where it ended."),
+        "approve": ("running", "Agree to a step that asks, or not."),
     },
     "Look": {
         "runs": ("looking", "List the runs of this project."),
@@ -87,11 +90,12 @@ class Commands(click.Group):
 def flowrunner(ctx: click.Context, version: bool) -> None:
     """The `flowrunner` command without a subcommand."""
     from flowrunner import __version__
-    from flowrunner.commands.listing import workflows_here
 
     if version:
         ctx.obj.result(f"flowrunner {__version__}")
     elif ctx.invoked_subcommand is None:
+        from flowrunner.commands.listing import workflows_here
+
         ctx.obj.result(ctx.get_help())
         ctx.obj.result(workflows_here())
 

@@ -46,6 +46,7 @@ _FASTER = {"priority", "fast", "ultrafast"}
 _LIKELY_ANSWER = 400
 _LIKELY_THOUGHT = 0.05
 _CHARS_A_TOKEN = 4
+_MOST_CHARS_A_TOKEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,14 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
     usd = billed_usd(Billed(name, usage, body.get("service_tier")), prices)
     fees, _ = most_fees_usd(name or "", hosted, 1)
     return Likely(None if usd is None or fees is None else usd + fees, input_tokens, output_tokens)
+
+
+def least_usd(body: Mapping[str, JSON], prices: Prices | None = None) -> float | None:
+    """What this body costs at least: eight characters a token, all of them from the cache, and one
+    token for an answer; None where the price is unknown."""
+    read = _Counted.of(body).characters // _MOST_CHARS_A_TOKEN
+    usage = Usage(read, 1, read)
+    return billed_usd(Billed(_model_of(body), usage, body.get("service_tier")), prices)
 
 
 def likely_output_tokens(body: Mapping[str, JSON]) -> int:

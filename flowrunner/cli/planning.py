@@ -1,0 +1,39 @@
+"""`plan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowrunner.cli.options import option
+from flowrunner.cli.screen import Screen
+from flowrunner.commands.planning import PlanOptions, show_plan
+from flowrunner.project.inputs import Given
+
+
+@click.command()
+@click.argument("workflow", type=click.Path(path_type=Path))
+@click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE|NAME=@FILE")
+@option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
+@option("--simulate", is_flag=True, help="Plan a run on the local simulator.")
+@option("--model", help="The model of every step, whatever the file says.")
+@option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.pass_obj
+def plan(
+    screen: Screen,
+    /,
+    workflow: Path,
+    pairs: tuple[str, ...],
+    inputs_file: str | None,
+    **options: Any,
+) -> int:
+    """Say what a run would do, why, and what it may cost. Needs no key and sends nothing.
+
+    About is a guess; between are bounds. What depends on an answer is bounded by the longest answer
+    that the step may get.
+    """
+    given = Given(pairs, inputs_file, stdin=sys.stdin.buffer, ask=screen.asker())
+    return show_plan(workflow, given, PlanOptions(**options), screen)

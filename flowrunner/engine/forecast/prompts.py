@@ -1,0 +1,124 @@
+"""What one prompt step may cost, and how long its answer may become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowrunner.engine.estimate import (
+    Worst,
+    least_usd,
+    likely,
+    likely_output_tokens,
+    with_limits,
+    worst_case,
+)
+from flowrunner.engine.forecast.costs import Cost
+from flowrunner.engine.forecast.sight import Sight
+from flowrunner.engine.forecast.standins import BYTES_A_TOKEN
+from flowrunner.engine.forecast.terms import Terms
+from flowrunner.events import JSON
+from flowrunner.language.forms import Form, leaves, merge, plain
+from flowrunner.language.request import Prompt
+from flowrunner.language.templates import TemplateFault
+
+_CORRECTION_BYTES = 2_000
+"""What an answer that cannot be used is sent back with, beside itself."""
+
+_TOO_LONG = "with the answers before it at their longest, its text is too long to work out"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The cost of one run of a prompt step, and the bytes of its answer at most and probably.
+
+    `unknown` says why a bound is missing, `limit` is the `max_output_tokens` that a budget sets.
+    """
+
+    cost: Cost
+    most_bytes: int | None
+    likely_bytes: int
+    model: str | None
+    unknown: str | None
+    limit: int | None
+    assumes: tuple[str, ...]
+
+
+def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
+    """What the step may cost when it runs once, with all its attempts at a good answer."""
+    form = merge(merge(terms.below, prompt.parameters), terms.above)
+    constant = _sent(_constants(form), terms)
+    reply = worst_case(constant, terms.prices)
+    worst, why = _worst(prompt, sight, terms)
+    guess = _likely_body(prompt, sight, terms) or constant
+    about = likely(guess, terms.prices).usd
+    high = None if worst is None else _of_attempts(worst, attempts, terms)
+    set_here = terms.limited and _constants(form).get("max_output_tokens") is None
+    is_known = all(map(sight.is_known, leaves(form)))
+    least = least_usd(guess if is_known else constant, terms.prices)
+    return Charge(
+        cost=Cost(min(least or 0.0, high or least or 0.0), high, about),
+        most_bytes=None if reply.output_tokens is None else reply.output_tokens * BYTES_A_TOKEN,
+        likely_bytes=likely_output_tokens(guess) * BYTES_A_TOKEN,
+        model=_name(constant),
+        unknown=why,
+        limit=reply.output_tokens if set_here else None,
+        assumes=() if worst is None else worst_case(worst, terms.prices).assumes,
+    )
+
+
+def _worst(prompt: Prompt, sight: Sight, terms: Terms) -> tuple[dict[str, JSON] | None, str | None]:
+    """The longest body that the step may send; None and why where it or its price is unknown."""
+    try:
+        body = _sent(prompt.body(sight.worst, below=terms.below, above=terms.above), terms)
+        form = {**prompt.parameters, **prompt.request}
+        body = _padded(body, sight.unseen_bytes(leaves(form)))
+    except TemplateFault as fault:
+        return None, _TOO_LONG if fault.code == "template-limit" else fault.message
+    why = worst_case(body, terms.prices).why_unknown
+    return (None, why) if why else (body, None)
+
+
+def _likely_body(prompt: Prompt, sight: Sight, terms: Terms) -> dict[str, JSON] | None:
+    try:
+        return _sent(prompt.body(sight.likely, below=terms.below, above=terms.above), terms)
+    except TemplateFault:
+        return None
+
+
+def _of_attempts(body: Mapping[str, JSON], attempts: int, terms: Terms) -> float | None:
+    """All attempts: each shows the model the bad answers before it."""
+    total = 0.0
+    for attempt in range(attempts):
+        one: Worst = worst_case(body, terms.prices)
+        again = (one.output_tokens or 0) * BYTES_A_TOKEN + _CORRECTION_BYTES
+        longer = worst_case(_padded(body, attempt * again), terms.prices)
+        if longer.usd is None:
+            return None
+        total += longer.usd
+    return total
+
+
+def _padded(body: Mapping[str, JSON], more: int) -> dict[str, JSON]:
+    """The body with so many bytes more for the model to read."""
+    if not more:
+        return dict(body)
+    return {**body, "instructions": f"{body.get('instructions') or ''}{'x' * more}"}
+
+
+def _sent(body: Mapping[str, JSON], terms: Terms) -> dict[str, JSON]:
+    return with_limits(body) if terms.limited else dict(body)
+
+
+def _constants(form: Mapping[str, Form]) -> dict[str, JSON]:
+    """The parameters that are the same in every run."""
+    return {
+        key: plain(value)
+        for key, value in form.items()
+        if value is not None and not any(True for _ in leaves(value))
+    }
+
+
+def _name(body: Mapping[str, JSON]) -> str | None:
+    name = body.get("model")
+    return name if isinstance(name, str) else None

@@ -1,0 +1,22 @@
+"""What is settled outside the file before a plan is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flowrunner.engine.pricing import Prices
+from flowrunner.events import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`prices` of the operator; API parameters `below` the file's rank (the project's defaults) and
+    `above` it (command line, environment). `limited` says that a budget of the project or the
+    command line is in force, so that every request is sent with limits; `now` is Unix time."""
+
+    prices: Prices = field(default_factory=dict)
+    below: Mapping[str, JSON] = field(default_factory=dict)
+    above: Mapping[str, JSON] = field(default_factory=dict)
+    limited: bool = False
+    now: float = 0.0
