@@ -216,3 +216,8 @@ def test_a_step_of_the_same_case_may_be_mentioned_with_others_of_it() -> None:
         """
     )
     assert said == []
+
+
+def test_a_tool_whose_type_is_no_word_is_told_not_stumbled_over() -> None:
+    step = "{ id: a, prompt: x, tools: [{ type: { a: 1 } }], include: [web_search_call.results] }"
+    assert ("error", "wrong-type") in told(f"steps: [{step}]\n")

@@ -105,7 +105,8 @@ def _check_use(prompt: Prompt, written: JSON, route: Route) -> Iterator[Finding]
     if "prompt" in prompt.parameters:
         return  # a stored prompt may bring tools of its own
     tools = prompt.parameters.get("tools")
-    kinds = {mapping(tool).get("type") for tool in tools} if isinstance(tools, list) else set()
+    listed = tools if isinstance(tools, list) else []
+    kinds = {kind for tool in listed if isinstance(kind := mapping(tool).get("type"), str)}
     for position, key in enumerate(written if isinstance(written, list) else []):
         fillers = _TOOLS_OF_INCLUDE.get(str(key).partition(".")[0], ())
         if key in include_keys() and fillers and not kinds & set(fillers):
