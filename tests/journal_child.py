@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from journal_histories import (
@@ -27,7 +28,9 @@ from journal_histories import (
 )
 
 from flowrunner.errors import FlowrunnerError
+from flowrunner.events import Event
 from flowrunner.journal.decisions import decide
+from flowrunner.journal.index import Index
 from flowrunner.journal.journal import Journal
 
 WRITERS = 16
@@ -152,12 +155,41 @@ def approve(folder: Path, number: int) -> None:
     decide(folder, f"send[{number}]", granted=True, by=f"person {number}", why=None, at=NOW)
 
 
+def die_with_results(folder: Path, _: int) -> None:
+    """Finish a step, then die."""
+    with opened(folder) as journal:
+        asyncio.run(journal.append_many([run_started("triage"), had("triage", "f1")]))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def had(unit: str, fingerprint: str) -> Event:
+    result = {"status": "succeeded", "text": f"{unit} at {NOW}"}
+    return replace(step_finished(unit, at=NOW, result=result), fingerprint=fingerprint)
+
+
+def run_and_index(project: Path, number: int) -> None:
+    """Make runs, add each to the index of the project, and find it again."""
+    for round_ in range(5):
+        folder = project / ".flowrunner" / "runs" / f"2026092{number}-120000-000{round_}"
+        history = [run_started(), had("own", f"own {number}"), had("shared", "shared")]
+        with (
+            Index.open(project) as index,
+            Journal.create(folder, {}, clock, inline=True) as journal,
+        ):
+            asyncio.run(journal.append_many(history))
+            index.add_run(folder)
+        with Index.open(project) as index:
+            found = index.look_up(f"own {number}", nth=round_ + 1)
+            assert found is not None
+            assert index.look_up(f"own {number}", nth=round_ + 2) is None
+
+
 if __name__ == "__main__":
     actions = {
         action.__name__: action
         for action in (
             *(die_after, live_shortly, fill_up, until_taken_away, own, read, take_over),
-            *(die_asking, approve),
+            *(die_asking, approve, die_with_results, run_and_index),
         )
     }
     if len(sys.argv) > 4 and os.getuid() == 0:

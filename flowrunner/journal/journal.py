@@ -175,6 +175,10 @@ class Journal:
         """
         return self._reader.spent_below(unit)
 
+    def step(self, unit: str) -> StepState | None:
+        """A unit as it stands now, with its calls; None when it never began or ended."""
+        return self._reader.step_with_calls(unit)
+
     def steps(self) -> Iterator[StepState]:
         """All steps that ever began or ended, in the order of their units, without their calls."""
         return self._reader.steps()

@@ -113,6 +113,13 @@ class Reader:
             totals.count(rows.unpack_call(self._checked_call(row)))
         return totals
 
+    def step_with_calls(self, unit: str) -> StepState | None:
+        """The step of a unit with its calls; None when it never began or ended."""
+        step = self.step(unit)
+        if step is not None:
+            step.calls.extend(self.calls(unit))
+        return step
+
     def _below(self, unit: str, select: str, then_by: str = "") -> list[Any]:
         values = [unit]
         for mark in _MARKS_OF_BELOW:

@@ -57,14 +57,26 @@ def create_run_folder(project: Path, clock: Clock, random: Random) -> Path:
     """Make the folder of a new run and call it `latest`. Raises EnvironmentFault."""
     runs = runs_folder(project)
     try:
-        make_private_dir(project / HOME)
+        make_home(project)
         make_private_dir(runs)
-        _keep_out_of_git(project / HOME)
         folder = _make_new(runs, clock, random)
         write_atomically(runs / "latest", f"{folder.name}\n".encode())
     except OSError as error:
         raise storage_fault(error, runs) from error
     return folder
+
+
+def make_home(project: Path) -> Path:
+    """The private folder of a project's runs, kept out of git. Raises OSError."""
+    home = project / HOME
+    make_private_dir(home)
+    _keep_out_of_git(home)
+    return home
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a text is the id of a run, and so the plain name of its folder."""
+    return _RUN_ID.fullmatch(name) is not None
 
 
 def _keep_out_of_git(home: Path) -> None:
@@ -84,7 +96,7 @@ def _make_new(runs: Path, clock: Clock, random: Random) -> Path:
 def list_runs(project: Path) -> list[Path]:
     """The folders of all runs of a project, newest first; empty where there is none."""
     try:
-        found = [path for path in runs_folder(project).iterdir() if _RUN_ID.fullmatch(path.name)]
+        found = [path for path in runs_folder(project).iterdir() if is_run_id(path.name)]
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from flowrunner.errors import JournalUnusable
 from flowrunner.journal.faults import damaged
@@ -92,12 +93,12 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that may write; a commit is on disk before it returns. Raises sqlite3.Error."""
-    return _connect(path, "rw")
+    return open_database(path, "rw")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that writes nothing. Raises sqlite3.Error, often only at the first query."""
-    return _connect(path, "ro")
+    return open_database(path, "ro")
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -112,7 +113,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def open_database(path: Path, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
+    """A connection to a file that is there, careful about what it holds. Raises sqlite3.Error."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
