@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.commands.checking import load_valid, today
+from flowrunner.commands.people import Somebody
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
 from flowrunner.engine.ports import Ports, Stop, SystemClock
 from flowrunner.engine.run import run as run_plan
@@ -125,7 +126,7 @@ def _resume(operator: Operator) -> int:
         text, folder = journal.frozen("workflow").decode(), operator.project / place["folder"]
         workflow, _ = load_text(text, place["shown"], folder, today=today())
         assert workflow is not None
-        settings = thaw_settings(journal.frozen("settings").decode(), None)
+        settings = thaw_settings(journal.frozen("settings").decode())
         plan = Plan(state.run, state.started_at or 0.0, workflow, {}, replace(settings))
         return _work(operator, plan, journal, RunResumed(at=CLOCK.now(), epoch=journal.epoch))
 
@@ -145,6 +146,8 @@ def _work(operator: Operator, plan: Plan, journal: Journal, first: Event) -> int
                 sleep=asyncio.sleep,
                 random=random.random,
                 scrubber=Scrubber(operator.secrets()),
+                people=Somebody(journal, None),
+                environ=os.environ,
             )
             return (await run_plan(plan, ports, Stop(), operator.project)).exit_status
         finally:

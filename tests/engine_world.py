@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
-from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.ports import Decision, Ports, Stop
 from flowrunner.engine.run import run
 from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
 from flowrunner.journal.journal import Journal
@@ -102,6 +103,26 @@ class FakeClock:
         await asyncio.sleep(0)
 
 
+@dataclass
+class Crowd:
+    """People who have decided beforehand; None is nobody."""
+
+    journal: Journal
+    answers: dict[str, bool] | None
+
+    @property
+    def is_there(self) -> bool:
+        return self.answers is not None
+
+    async def decided(self, unit: str, text: str) -> Decision | None:
+        found = self.journal.decisions(unit)
+        if found is not None:
+            return Decision(found.granted, found.by, "command", found.why)
+        if self.answers is None:
+            return None
+        return Decision(self.answers[unit], "ada", "terminal")
+
+
 Script = Callable[[str, dict[str, Any]], Outcome]
 
 
@@ -158,6 +179,7 @@ class World:
     folder: Path
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: tuple[str, ...] = ()
+    answers: dict[str, bool] | None = None
 
     @property
     def run_folder(self) -> Path:
@@ -201,7 +223,7 @@ class World:
             text = journal.frozen("workflow").decode()
             workflow, _ = load_text(text, "flow.yaml", self.folder, today=TODAY)
             assert workflow is not None
-            chosen = thaw_settings(journal.frozen("settings").decode(), None)
+            chosen = thaw_settings(journal.frozen("settings").decode())
             state = journal.replay()
             assert state.started_at is not None
             plan = Plan("run-1", state.started_at, workflow, {}, replace(chosen, **settings))
@@ -222,6 +244,8 @@ class World:
                 sleep=self.clock.sleep,
                 random=lambda: 0.5,
                 scrubber=Scrubber(self.secrets),
+                people=Crowd(journal, self.answers),
+                environ={"PATH": os.environ["PATH"]},
             )
             return await run(plan, ports, stop or Stop(), self.folder)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from flowrunner.cli.options import option
 from flowrunner.cli.screen import Screen
 from flowrunner.commands import looking
 
 
 @click.command()
-@option("--failed", is_flag=True, help="Only those that did not end well.")
-@option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.option("--failed", is_flag=True, help="Only those that did not end well.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @click.pass_obj
 def runs(screen: Screen, /, failed: bool, as_json: bool) -> int:
     """List the runs of this project, the newest first."""
@@ -22,7 +21,7 @@ def runs(screen: Screen, /, failed: bool, as_json: bool) -> int:
 @click.command()
 @click.argument("run", default="latest")
 @click.argument("step", required=False)
-@option("--result", "only_result", is_flag=True, help="Only the run's result, as JSON.")
+@click.option("--result", "only_result", is_flag=True, help="Only the run's result, as JSON.")
 @click.pass_obj
 def show(screen: Screen, /, run: str, step: str | None, only_result: bool) -> int:
     """Show a run, or what one STEP of it asked and was answered."""
@@ -32,8 +31,8 @@ def show(screen: Screen, /, run: str, step: str | None, only_result: bool) -> in
 
 @click.command()
 @click.argument("run", default="latest")
-@option("--open", "open_it", is_flag=True, help="Open it in the browser.")
-@option(
+@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
+@click.option(
     "--format",
     "form",
     type=click.Choice(["html", "json"]),

@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from flowrunner.language.workflow.durations import read_duration
-
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -20,6 +18,8 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        from flowrunner.language.workflow.durations import read_duration
+
         seconds = read_duration(str(value))
         if seconds is None:
             self.fail(f"{value!r} is no duration; write a number and a unit, as in 5m", param, ctx)
@@ -40,6 +40,13 @@ def decisions(command: Decorated) -> Decorated:
             "--on-unknown",
             type=click.Choice(["hold", "retry_once"]),
             help="What follows a lost answer, whatever the file says.",
+        ),
+        option(
+            "--max-cost",
+            "max_cost_usd",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="USD",
+            help="Stop before the run costs more.",
         ),
         option(
             "--timeout", "timeout_s", type=Duration(), help="End the run after this long (30m)."

@@ -10,6 +10,7 @@ import click
 
 from flowrunner.cli.options import decisions, option
 from flowrunner.cli.screen import Screen
+from flowrunner.commands.approving import approve as approve_step
 from flowrunner.commands.running import RunOptions, start
 from flowrunner.commands.running import resume as resume_run
 from flowrunner.project.inputs import Given
@@ -21,6 +22,7 @@ from flowrunner.project.inputs import Given
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Ask a local simulator: no key, no network, no cost.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--reuse", is_flag=True, help="Take answers of earlier runs to the very same requests.")
 @decisions
 @click.pass_obj
 def run(
@@ -36,17 +38,35 @@ def run(
     The declared result goes to stdout as JSON, everything else to stderr.
     """
     given = Given(pairs, inputs_file, stdin=sys.stdin.buffer, ask=screen.asker())
-    return start(workflow, given, RunOptions(**options), screen)
+    return start(workflow, given, RunOptions(**options), screen, screen.questioner())
 
 
 @click.command()
 @click.argument("run", default="latest")
+@option(
+    "--accept-changes", is_flag=True, help="Go on with files that were edited since the run began."
+)
 @decisions
-@click.pass_obj
-def resume(screen: Screen, /, run: str, **options: Any) -> int:
+@click.pass_context
+def resume(ctx: click.Context, /, run: str, **options: Any) -> int:
     """Go on with a run where it ended; finished steps are not paid for again.
 
     RUN is an id or the beginning of one, `latest`, `latest-failed`, or `@2` for the one before the
     last.
     """
-    return resume_run(run, RunOptions(**options), screen)
+    # To pay a second time for what may have been paid for is said on the command line, each time.
+    said = ctx.get_parameter_source("on_unknown") is click.core.ParameterSource.COMMANDLINE
+    asks_held = said and options["on_unknown"] == "retry_once"
+    chosen = RunOptions(asks_held=asks_held, **options)
+    return resume_run(run, chosen, ctx.obj, ctx.obj.questioner())
+
+
+@click.command()
+@click.argument("run")
+@click.argument("step")
+@click.option("--deny", is_flag=True, help="Do not agree.")
+@click.option("--reason", help="Why, for the record.")
+@click.pass_obj
+def approve(screen: Screen, /, run: str, step: str, deny: bool, reason: str | None) -> int:
+    """Agree to a STEP of a RUN that asks, or not; while it runs or after it ended with status 9."""
+    return approve_step(run, step, deny=deny, reason=reason, viewer=screen)

@@ -69,6 +69,14 @@ class Screen:
         _write(self.err, f"{wanted.name}: ", end="")
         return sys.stdin.readline().rstrip("\r\n")
 
+    def questioner(self) -> Callable[[str], str] | None:
+        """How to put a question to a person; None where nobody is there to answer."""
+        return self._question if self.is_live and sys.stdin.isatty() else None
+
+    def _question(self, text: str) -> str:
+        _write(self.err, text, end="")
+        return sys.stdin.readline()
+
     def error(self, message: str, fix: str | None = None) -> None:
         """Why the program ends, and what to do about it."""
         self.progress(f"error: {message}")

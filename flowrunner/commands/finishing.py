@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.errors import ExitStatus
-from flowrunner.events import RunFinished
+from flowrunner.events import JSON, RunFinished
 from flowrunner.journal.journal import Journal
 from flowrunner.report.closing import closing_lines, tally_line
 from flowrunner.report.files import result_json, write_reports
@@ -22,7 +22,24 @@ def tell_end(
 
     A report that cannot be written costs nothing: it is made again from the journal.
     """
-    report = build_report(journal.replay(), journal)
+    report: dict[str, JSON] | None = None
+    try:
+        report = build_report(journal.replay(), journal)
+        _write(folder, report, end, viewer)
+        lines = closing_lines(report, _from_here(folder), style_of(viewer))
+        if not viewer.is_live:
+            lines.append(tally_line(report))
+        viewer.progress("\n".join(lines))
+    finally:
+        # What was paid for is printed, whatever goes wrong with the reports.
+        if report is not None and as_json:
+            viewer.result(json.dumps(report, ensure_ascii=False, indent=2))
+        elif end.result is not None:
+            viewer.result(result_json(end.result))
+    return end.exit_status
+
+
+def _write(folder: Path, report: dict[str, JSON], end: RunFinished, viewer: Viewer) -> None:
     try:
         write_reports(folder, report, end.result)
     except OSError as error:
@@ -30,12 +47,10 @@ def tell_end(
             f"warning: the report was not written: {error.strerror or error}; "
             "`flowrunner report` makes it again from the journal"
         )
-    lines = closing_lines(report, os.path.relpath(folder), style_of(viewer))
-    if not viewer.is_live:
-        lines.append(tally_line(report))
-    viewer.progress("\n".join(lines))
-    if as_json:
-        viewer.result(json.dumps(report, ensure_ascii=False, indent=2))
-    elif end.result is not None:
-        viewer.result(result_json(end.result))
-    return end.exit_status
+
+
+def _from_here(folder: Path) -> str:
+    try:
+        return os.path.relpath(folder)
+    except (OSError, ValueError):  # the current folder is gone, or on another drive
+        return str(folder)

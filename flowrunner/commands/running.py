@@ -1,58 +1,66 @@
-"""A run from its file to its report, and the same run taken up again.
+"""A run from its file, and the same run taken up again where its journal ends.
 
-What happens inside the run is left to `engine`, what it looks like to `report`.
+What happens while it goes on is left to `going` and `engine`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import json
 import os
 import random
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flowrunner.commands.changes import changed_inputs, changed_texts
 from flowrunner.commands.checking import load_valid, today
-from flowrunner.commands.finishing import tell_end
+from flowrunner.commands.going import Going, open_wire
+from flowrunner.commands.people import Ask
 from flowrunner.commands.provenance import origin
-from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.commands.viewing import Viewer
 from flowrunner.engine.plan import OnUnknown, Plan, Settings, check_models, thaw_settings
-from flowrunner.engine.ports import Ports, Stop, SystemClock
-from flowrunner.engine.run import GRACE_S
-from flowrunner.engine.run import run as run_plan
+from flowrunner.engine.ports import SystemClock
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
-from flowrunner.events import Event, RunFinished, RunResumed, RunStarted, Warned
+from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
-from flowrunner.journal.runs import create_run_folder, find_run
+from flowrunner.journal.runs import HOME, create_run_folder, find_run
+from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
-from flowrunner.platform import on_end_signals
+from flowrunner.language.workflow import Money, Workflow
+from flowrunner.project.folders import find_project
 from flowrunner.project.inputs import Given, read_inputs
 from flowrunner.project.settings import KEY, MODEL, load_settings
 from flowrunner.project.settings import Settings as Operator
-from flowrunner.report.terminal import ProgressLines
-from flowrunner.responses.client import ResponsesClient
 from flowrunner.secrets import Scrubber
 from flowrunner.simulator import Simulator
-from flowrunner.wire import Endpoint, Secret, Wire, WireSettings
+from flowrunner.wire import Endpoint, Secret
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line decides about a run; None means that it decides nothing."""
+    """What the command line decides about a run; None means that it decides nothing.
+
+    `max_cost_usd` bounds the whole run. `reuse` takes results of earlier runs where a step says
+    nothing about it. `accept_changes` goes on with files that were edited since the run began,
+    `asks_held` asks once more for answers that were lost and held.
+    """
 
     simulate: bool = False
     model: str | None = None
     at_once: int | None = None
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
+    max_cost_usd: float | None = None
+    reuse: bool = False
+    accept_changes: bool = False
+    asks_held: bool = False
     as_json: bool = False
 
 
-def start(workflow: Path, given: Given, options: RunOptions, viewer: Viewer) -> ExitStatus:
+def start(
+    workflow: Path, given: Given, options: RunOptions, viewer: Viewer, ask: Ask | None = None
+) -> ExitStatus:
     """Check a workflow, run it, write its report; the exit status.
 
     Raises UsageError, InvalidWorkflow and EnvironmentFault before anything is sent.
@@ -63,54 +71,73 @@ def start(workflow: Path, given: Given, options: RunOptions, viewer: Viewer) -> 
     inputs = Scrubber(operator.secrets()).scrub_json(read)
     with _endpoint(operator, options.simulate) as endpoint:
         clock = SystemClock()
-        settings = _settings(endpoint, operator, options)
-        plan = Plan("", clock.now(), loaded, inputs, settings)
+        plan = Plan("", clock.now(), loaded, inputs, _settings(endpoint, operator, options))
         check_models(plan)
+        wire = open_wire(plan, operator.proxies)
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
         plan = replace(plan, run=folder.name)
         with Journal.create(folder, plan.frozen(operator.project), clock.now) as journal:
-            going = _Going(plan, folder, journal, endpoint, operator, viewer)
-            return going.run(_first_event(plan, clock), options.as_json)
+            going = Going(plan, journal, endpoint, operator, viewer, wire, ask)
+            return going.run(_first_event(plan), as_json=options.as_json)
 
 
-def resume(spec: str, options: RunOptions, viewer: Viewer) -> ExitStatus:
+def resume(spec: str, options: RunOptions, viewer: Viewer, ask: Ask | None = None) -> ExitStatus:
     """Take a run up again where its journal ends; the exit status.
 
-    Raises UsageError for a run that does not exist or has nothing left to do, RunBusy when a
-    process works on it, JournalUnusable.
+    Raises UsageError for a run that does not exist, has nothing left to do or whose files were
+    edited since, RunBusy when a process works on it, JournalUnusable.
     """
-    operator = _operator(Path.cwd(), options)
-    folder = find_run(operator.project, spec)
+    folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        if state.exit_status is ExitStatus.DONE:
+        if state.exit_status is ExitStatus.DONE and not options.accept_changes:
             raise UsageError(
                 f"the run {state.run} is done; there is nothing to resume",
                 help=f"`flowrunner show {state.run} --result` prints its result, "
                 f"`flowrunner report {state.run}` writes its report again",
             )
-        plan = _thawed(journal, operator, options)
+        kept = _Kept(journal, state, _project_of(folder))
+        operator = _operator(kept.folder, options)
+        plan = kept.plan(operator, options, viewer)
         with _endpoint(operator, plan.settings.simulated) as endpoint:
             _check_same_server(plan, endpoint)
-            going = _Going(plan, folder, journal, endpoint, operator, viewer)
-            first = _again(plan, journal) if state.run else _first_event(plan, SystemClock())
-            return going.run(first, options.as_json)
+            wire = open_wire(plan, operator.proxies)
+            going = Going(plan, journal, endpoint, operator, viewer, wire, ask)
+            began = state.started_at is not None
+            first = _again(plan, journal) if began else _first_event(plan)
+            return going.run(first, as_json=options.as_json)
 
 
 def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Settings:
     model = options.model or operator.model
+    limits = operator.limits
     return Settings(
         provider=endpoint.name,
         base_url=endpoint.base_url,
-        key_name=KEY,
+        key_name=operator.provider_named(None).key_name or KEY,
         simulated=options.simulate,
         above={"model": model} if model else {},
         at_once=options.at_once,
         timeout_s=options.timeout_s,
         on_unknown=options.on_unknown,
+        below=operator.below,
+        file_limits=(limits.at_once, limits.timeout_s),
+        budget=_smaller(operator.budget, options.max_cost_usd),
+        prices=operator.prices,
+        reuse=options.reuse,
     )
+
+
+def _smaller(budget: Money | None, max_cost_usd: float | None) -> Money | None:
+    """Of two limits on one thing the smaller wins."""
+    if max_cost_usd is None:
+        return budget
+    if budget is None:
+        return Money(stop_at_usd=max_cost_usd)
+    stop_at = min(max_cost_usd, budget.stop_at_usd or max_cost_usd)
+    return replace(budget, stop_at_usd=stop_at)
 
 
 def _operator(start_: Path, options: RunOptions) -> Operator:
@@ -128,9 +155,9 @@ def _endpoint(operator: Operator, simulate: bool) -> Iterator[Endpoint]:
         yield Endpoint(name="simulator", base_url=simulator.base_url, key=Secret("simulated"))
 
 
-def _first_event(plan: Plan, clock: SystemClock) -> RunStarted:
+def _first_event(plan: Plan) -> RunStarted:
     return RunStarted(
-        at=clock.now(),
+        at=plan.started_at,
         run=plan.run,
         workflow=plan.workflow.name,
         path=plan.workflow.shown,
@@ -150,29 +177,116 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
     )
 
 
-def _thawed(journal: Journal, operator: Operator, options: RunOptions) -> Plan:
-    """The plan that a run began with, from its journal; also where it ended before its first
-    record."""
-    state = journal.replay()
-    place = json.loads(journal.frozen("place"))
-    text = journal.frozen("workflow").decode()
-    folder = operator.project / place["folder"]
-    workflow, _ = load_text(text, place["shown"], folder, today=today())
-    run = journal.folder.name
-    if workflow is None:
-        raise JournalUnusable(f"the run {run} began with a workflow that cannot be read")
-    settings = thaw_settings(journal.frozen("settings").decode(), options.on_unknown)
-    return Plan(
-        run=state.run or run,
-        started_at=state.started_at or journal.created_at,
-        workflow=workflow,
-        inputs=json.loads(journal.frozen("inputs")),
-        settings=replace(
-            settings,
-            at_once=options.at_once or settings.at_once,
-            timeout_s=options.timeout_s or settings.timeout_s,
-        ),
-    )
+def _project_of(folder: Path) -> Path:
+    """The project that a run folder stands in; of a copied one, the project it was copied to."""
+    above = folder.absolute().parents
+    inside = len(above) > 2 and above[1].name == HOME
+    return above[2] if inside else find_project(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a journal keeps of the plan that its run began with; also where the process ended before
+    its first record."""
+
+    journal: Journal
+    state: RunState
+    project: Path
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """`folder` of the workflow, relative to the project, and the path as it is `shown`."""
+        place: Mapping[str, str] = json.loads(self.journal.frozen("place"))
+        return place
+
+    @property
+    def folder(self) -> Path:
+        """The workflow's folder."""
+        return self.project / self.place["folder"]
+
+    def plan(self, operator: Operator, options: RunOptions, viewer: Viewer) -> Plan:
+        """The plan to go on with. Raises UsageError where files were edited and that was not
+        accepted."""
+        texts = json.loads(self.journal.frozen("files"))
+        inputs = json.loads(self.journal.frozen("inputs"))
+        changed = self._changed(texts, inputs, options, viewer)
+        workflow = self._edited(viewer) if changed else self._workflow(texts)
+        settings = thaw_settings(self.journal.frozen("settings").decode())
+        plan = Plan(
+            run=self.state.run or self.journal.folder.name,
+            started_at=self.state.started_at or self.journal.created_at,
+            workflow=workflow,
+            inputs=self._read_again(workflow, inputs) if changed else inputs,
+            settings=replace(
+                settings,
+                at_once=options.at_once or settings.at_once,
+                timeout_s=options.timeout_s or settings.timeout_s,
+                budget=_smaller(operator.budget, options.max_cost_usd) or settings.budget,
+                prices=operator.prices,
+                recheck=changed,
+                asks_held=options.asks_held,
+            ),
+        )
+        if changed:
+            self._keep(plan)
+        return plan
+
+    def _workflow(self, texts: Mapping[str, str]) -> Workflow:
+        text = self.journal.frozen("workflow").decode()
+        day = today()
+        found, said = load_text(text, self.place["shown"], self.folder, today=day, files=texts)
+        if found is None:
+            run = self.journal.folder.name
+            first = next((one.message for one in said if one.severity == "error"), "")
+            raise JournalUnusable(
+                f"the run {run} began with a workflow that this version does not take: {first}",
+                help="start a new run",
+            )
+        return found
+
+    def _changed(
+        self,
+        texts: Mapping[str, str],
+        inputs: Mapping[str, object],
+        options: RunOptions,
+        viewer: Viewer,
+    ) -> bool:
+        name = Path(self.place["shown"]).name
+        kept = {name: self.journal.frozen("workflow").decode(), **texts}
+        changes = [*changed_texts(self.folder, kept), *changed_inputs(self.folder, inputs)]
+        for change in changes:
+            viewer.progress("\n".join(change.lines()))
+        if changes and not options.accept_changes:
+            names = ", ".join(f"`{change.name}`" for change in changes)
+            raise UsageError(
+                f"since the run began {names} changed; nothing was sent",
+                help="`flowrunner resume --accept-changes` goes on with what is there now and does "
+                "again exactly what the changes touch; or put the files back as they were",
+            )
+        return bool(changes)
+
+    def _edited(self, viewer: Viewer) -> Workflow:
+        path = self.folder / Path(self.place["shown"]).name
+        return load_valid(Path(os.path.relpath(path)), viewer.colour)[0]
+
+    def _read_again(self, workflow: Workflow, inputs: Mapping[str, object]) -> Mapping[str, object]:
+        """The inputs as before, files as they are now."""
+        pairs = []
+        rest: dict[str, object] = {}
+        for known in workflow.inputs:
+            value = inputs.get(known.name)
+            if isinstance(value, dict) and {"path", "sha256", "stem"} <= value.keys():
+                pairs.append(f"{known.name}={self.folder / value['path']}")
+            elif known.name in inputs:
+                rest[known.name] = value
+        files = [known for known in workflow.inputs if known.name not in rest]
+        read = read_inputs(files, Given(tuple(pairs), workflow_folder=workflow.folder))
+        return {**rest, **read}
+
+    def _keep(self, plan: Plan) -> None:
+        frozen = plan.frozen(self.project)
+        names = ("workflow", "files", "inputs", "graph")
+        self.journal.refreeze({name: frozen[name] for name in names})
 
 
 def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:
@@ -183,76 +297,3 @@ def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:
             f"{endpoint.base_url}",
             help="set OPENAI_BASE_URL as it was, or start a new run",
         )
-
-
-@dataclass(slots=True)
-class _Going:
-    """One process working on a run."""
-
-    plan: Plan
-    folder: Path
-    journal: Journal
-    endpoint: Endpoint
-    operator: Operator
-    viewer: Viewer
-
-    def run(self, first: RunStarted | RunResumed, as_json: bool) -> ExitStatus:
-        """Work until the run ends; then its reports are written and its end is told."""
-        lines = ProgressLines(style_of(self.viewer))
-
-        def tell(_: int, event: Event) -> None:
-            for line in lines.feed(event):
-                self.viewer.progress(line)
-
-        self.journal.subscribe(tell)
-        # What was imported and read stays for the whole run: the collector need not walk it again.
-        gc.freeze()
-        end = asyncio.run(self._run(first))
-        return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
-
-    async def _run(self, first: RunStarted | RunResumed) -> RunFinished:
-        stop = Stop()
-        # A simulator in this process holds the other end of every connection.
-        files = self.plan.at_once * (2 if self.plan.settings.simulated else 1)
-        wire = Wire(WireSettings(proxies=self._proxies(), at_once=files))
-        clock = SystemClock()
-        scrubber = Scrubber(self.operator.secrets())
-        restore = self._on_signals(stop)
-        try:
-            # The words of the command are part of the origin, and may hold anything.
-            await self.journal.append(replace(first, origin=scrubber.scrub_json(first.origin)))
-            for warning in self.operator.warnings:
-                await self.journal.append(Warned(at=clock.now(), code="env-file", message=warning))
-            ports = Ports(
-                sender=ResponsesClient(wire, self.endpoint),
-                journal=self.journal,
-                clock=clock,
-                sleep=asyncio.sleep,
-                random=random.SystemRandom().random,
-                scrubber=scrubber,
-            )
-            return await run_plan(self.plan, ports, stop, self.operator.project)
-        finally:
-            restore()
-            await wire.aclose()
-
-    def _on_signals(self, stop: Stop) -> Callable[[], None]:
-        """Let signals end the run; the result puts the old ways back."""
-        loop = asyncio.get_running_loop()
-
-        def end(reason: str) -> None:
-            if stop.reason is None:
-                self.viewer.progress(
-                    f"\nStopping: requests under way have {GRACE_S:g} s left; "
-                    "once more (Ctrl-C) ends them at once"
-                )
-            stop.ask(reason)
-
-        def react(number: signal.Signals) -> None:
-            reason = "interrupt" if number is signal.SIGINT else "terminate"
-            loop.call_soon_threadsafe(end, reason)
-
-        return on_end_signals(react)
-
-    def _proxies(self) -> Mapping[str, str]:
-        return {} if self.plan.settings.simulated else self.operator.proxies

@@ -9,26 +9,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from flowrunner import catalog
-from flowrunner.engine.ports import Ports, Stop
-from flowrunner.events import (
-    JSON,
-    Address,
-    ApiError,
-    CallAnswered,
-    CallLost,
-    CallNotSent,
-    CallRefused,
-    CallSent,
-    Event,
+from flowrunner.engine.budget import Budget
+from flowrunner.engine.estimate import worst_case
+from flowrunner.engine.outcomes import (
+    call_cost_usd,
+    cleaned,
+    crashed,
+    event_of,
+    has_acted,
+    interrupted,
+    journaled_answer,
 )
+from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.pricing import Prices
+from flowrunner.events import JSON, Address, CallSent
 from flowrunner.journal.state import CallState
-from flowrunner.responses.items import count_web_searches
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import Answered, Lost, Outcome
 from flowrunner.responses.retry import (
     Accept,
     Asked,
@@ -52,7 +51,13 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Caller:
-    """Sends the requests of one step. `deadline` is monotonic time; `run` the id of the run."""
+    """Sends the requests of one unit of the run `run`.
+
+    `left_s` are the seconds that it may still work; waiting for a slot does not count. `begin` is
+    called when the first request has its slot. `is_over` says whether nothing more may be sent, of
+    a unit that has sent something already or of one that has not. With a `budget` the most that a
+    request may cost is set aside before it leaves.
+    """
 
     run: str
     ports: Ports
@@ -60,8 +65,14 @@ class Caller:
     slots: asyncio.Semaphore
     policy: RetryPolicy
     asked: Asked
-    deadline: float
+    left_s: float
     fresh: bool
+    begin: Callable[[], Awaitable[None]]
+    is_over: Callable[[bool], bool]
+    may_change_things: bool = False
+    budget: Budget | None = None
+    prices: Prices | None = None
+    has_sent: bool = False
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
 
@@ -71,7 +82,7 @@ class Caller:
         """Ask until there is an answer to work with. `earlier` are the journaled POSTs of this
         turn, which a resume takes up: an answer that is on disk is not asked for again.
 
-        Raises Stopped when the run is ended meanwhile.
+        Raises Stopped when the run is ended meanwhile, BudgetRefusal when the money is not there.
         """
         self._tries, self._waited_s = _tries_of(earlier), 0.0
         outcome, decision = await self._take_up(earlier)
@@ -90,82 +101,101 @@ class Caller:
         last = earlier[-1] if earlier else None
         outcome: Outcome | None = None
         if last is not None and last.state == "answered":
-            outcome = await self._journaled_answer(last)
+            outcome = journaled_answer(last, self.ports.journal)
         elif last is not None and last.state in ("sent", "lost"):
-            outcome = Lost(
-                kind=last.kind or "crash",
-                message=last.message or "flowrunner ended before the answer came",
-                elapsed_s=last.elapsed_s or 0.0,
-                http_status=last.http_status,
-                request_id=last.request_id,
-            )
+            outcome = crashed(last)
         if outcome is None:
-            return None, Retry(0.0, "")
+            return None, Retry(self._rest_of_wait(last), "")
         decision = self._decide(outcome)
         if last is not None and last.state == "sent":
             await self._record(last.address, outcome, decision, last.model)
         return outcome, decision
 
-    async def _journaled_answer(self, call: CallState) -> Answered:
-        assert call.end_seq is not None
-        return Answered(
-            response=self.ports.journal.body(call.end_seq, "response"),
-            http_status=call.http_status or 200,
-            request_id=call.request_id,
-            response_id=call.response_id or "",
-            status=call.status or "",
-            model=call.served_model,
-            service_tier=call.service_tier,
-            usage=call.usage,
-            elapsed_s=call.elapsed_s or 0.0,
-        )
+    def _rest_of_wait(self, last: CallState | None) -> float:
+        """What is left of a wait that an earlier process had begun, in seconds."""
+        if last is None or last.ended_at is None or last.retry_in_s is None:
+            return 0.0
+        return max(0.0, last.ended_at + last.retry_in_s - self.ports.clock.now())
+
+    async def close(self, calls: Iterable[CallState]) -> None:
+        """Say of calls that nobody waits for any more that their answers are lost."""
+        for call in calls:
+            if call.state == "sent":
+                await self._record(call.address, crashed(call), None, call.model)
 
     async def _post(
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision]:
+        if self.budget is None:
+            return await self._post_once(address, body)
+        with await self.budget.reserve(worst_case(body, self.prices)) as reserved:
+            outcome, decision = await self._post_once(address, body)
+            if isinstance(outcome, Answered):
+                usage = outcome.usage
+                tokens = None if usage is None else usage.input + usage.output
+                reserved.settle(call_cost_usd(outcome, body.get("model"), self.prices), tokens)
+            elif not isinstance(outcome, Lost):
+                reserved.release()
+        return outcome, decision
+
+    async def _post_once(
+        self, address: Address, body: dict[str, JSON]
+    ) -> tuple[Outcome | None, Decision]:
         async with self.slots:
-            if self.stop.reason is not None:
+            if self.stop.reason is not None or self.is_over(self.has_sent):
                 raise Stopped
-            left_s = self.deadline - self.ports.clock.monotonic()
-            if left_s <= 0:
-                return None, _too_late()
-            request_id = (
-                f"{self.run}/{address.unit}/{address.attempt}.{address.turn}.{address.post}"
-            )
-            await self._record_sent(address, body, request_id)
-            progress = Progress()
+            if self.left_s <= 0:
+                return None, _too_late("the step took longer than its `timeout`")
+            await self.begin()
+            self.has_sent = True
+            began = self.ports.clock.monotonic()
             try:
-                outcome = await self.ports.sender.send(
-                    body,
-                    client_request_id=request_id,
-                    timeout_s=min(left_s, REQUEST_TIMEOUT_S),
-                    fresh=self.fresh,
-                    progress=progress,
-                )
-            except asyncio.CancelledError:
-                ended = _interrupted(progress.left)
-                await asyncio.shield(self._record(address, ended, None, None))
-                raise
+                outcome = await self._send(address, body)
+            finally:
+                self.left_s -= self.ports.clock.monotonic() - began
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
             decision = self._decide(outcome)
             await self._record(address, outcome, decision, body.get("model"))
         return outcome, decision
 
+    async def _send(self, address: Address, body: dict[str, JSON]) -> Outcome:
+        """One POST, on record before it leaves and, when this process gives it up, after it."""
+        unit = f"{self.run}/{address.unit}"
+        request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
+        progress = Progress()
+        try:
+            await self._record_sent(address, body, request_id)
+            outcome = await self.ports.sender.send(
+                body,
+                client_request_id=request_id,
+                timeout_s=min(self.left_s, REQUEST_TIMEOUT_S),
+                fresh=self.fresh,
+                progress=progress,
+            )
+        except asyncio.CancelledError:
+            ended = cleaned(interrupted(progress), self.ports.scrubber)
+            await asyncio.shield(self._record(address, ended, None, None))
+            raise
+        return cleaned(outcome, self.ports.scrubber)
+
     def _decide(self, outcome: Outcome) -> Decision:
         decision = decide(outcome, self._tries, self.policy, self.ports.random(), self.asked)
-        if isinstance(decision, Retry):
-            left_s = self.deadline - self.ports.clock.monotonic()
-            if decision.wait_s >= left_s:
-                lost = isinstance(outcome, Lost)
-                return _out_of_time(outcome) if lost else _too_late()
-        return decision
+        if isinstance(decision, Retry) and self.may_change_things and has_acted(outcome):
+            return Accept()
+        if not isinstance(decision, Retry) or decision.wait_s < self.left_s:
+            return decision
+        if isinstance(outcome, Lost):
+            return _out_of_time(outcome)
+        wait = f"waiting {decision.wait_s:.0f} s to ask again does not fit into the `timeout`"
+        return _too_late(f"{decision.why}; {wait}")
 
     async def _pause(self, wait_s: float) -> None:
         """Wait before the next POST, without a slot; the end of the run ends the wait."""
         self._waited_s = wait_s
         if wait_s <= 0:
             return
+        self.left_s -= wait_s
         sleeping = asyncio.ensure_future(self.ports.sleep(wait_s))
         stopping = asyncio.ensure_future(self.stop.asked.wait())
         try:
@@ -193,18 +223,11 @@ class Caller:
         self, address: Address, outcome: Outcome, decision: Decision | None, model: JSON
     ) -> None:
         retry_in_s = decision.wait_s if isinstance(decision, Retry) else None
-        event = _event(outcome, address, self.ports.clock.now(), retry_in_s, model)
-        await self.ports.journal.append(self._scrubbed(event))
-
-    def _scrubbed(self, event: Event) -> Event:
-        """The event without secrets: a server may repeat the key anywhere, also in ids."""
-        values = {part.name: getattr(event, part.name) for part in fields(event)}
-        return replace(event, **{name: self._masked(value) for name, value in values.items()})
-
-    def _masked(self, value: Any) -> Any:
-        if isinstance(value, ApiError):
-            return ApiError(*map(self._masked, astuple(value)))
-        return self.ports.scrubber.scrub_json(value)
+        cost = None
+        if isinstance(outcome, Answered):
+            cost = call_cost_usd(outcome, model, self.prices)
+        event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
+        await self.ports.journal.append(event)
 
 
 def _tries_of(calls: Sequence[CallState]) -> Tries:
@@ -219,18 +242,11 @@ def _tries_of(calls: Sequence[CallState]) -> Tries:
     )
 
 
-def _interrupted(left: bool) -> Lost | NotSent:
-    if not left:
-        return NotSent(kind="cancelled", message="the run was ended before the request left")
-    message = "the run was ended before the answer came"
-    return Lost(kind="interrupted", message=message, elapsed_s=0.0)
-
-
-def _too_late() -> GiveUp:
+def _too_late(message: str) -> GiveUp:
     return GiveUp(
         reason="timeout",
-        message="the step took longer than its `timeout`",
-        help="give the step a longer `timeout`, then resume",
+        message=message,
+        help="give the step a longer `timeout`, then `flowrunner resume --accept-changes`",
     )
 
 
@@ -239,74 +255,5 @@ def _out_of_time(outcome: Outcome) -> Hold:
     return Hold(
         message=f"{outcome.message}, and the step's `timeout` left no time to ask again; "
         "the request may have been processed and billed",
-        help="give the step a longer `timeout`",
-    )
-
-
-def _event(
-    outcome: Outcome, address: Address, at: float, retry_in_s: float | None, model: JSON
-) -> Event:
-    """An outcome as the journal keeps it."""
-    match outcome:
-        case Answered():
-            return _answered(outcome, address, at, model)
-        case Refused():
-            return CallRefused(
-                at=at,
-                address=address,
-                http_status=outcome.http_status,
-                error=outcome.error or ApiError(""),
-                request_id=outcome.request_id,
-                retry_in_s=retry_in_s,
-                elapsed_s=outcome.elapsed_s,
-                raw=outcome.raw,
-            )
-        case NotSent():
-            return CallNotSent(
-                at=at,
-                address=address,
-                kind=outcome.kind,
-                message=outcome.message,
-                retry_in_s=retry_in_s,
-            )
-        case Lost():
-            return CallLost(
-                at=at,
-                address=address,
-                kind=outcome.kind,
-                message=outcome.message,
-                http_status=outcome.http_status,
-                request_id=outcome.request_id,
-                retry_in_s=retry_in_s,
-                raw=outcome.raw,
-            )
-
-
-def call_cost_usd(outcome: Answered, model: JSON) -> float | None:
-    """What an answered call cost by the catalogue; None where it is unknown.
-
-    Billed by the model and tier that the response names; `model` is the one asked for.
-    """
-    return catalog.cost_usd(
-        outcome.model or (model if isinstance(model, str) else None),
-        outcome.usage,
-        service_tier=outcome.service_tier,
-        web_searches=count_web_searches(outcome.response),
-    )
-
-
-def _answered(outcome: Answered, address: Address, at: float, model: JSON) -> CallAnswered:
-    return CallAnswered(
-        at=at,
-        address=address,
-        http_status=outcome.http_status,
-        status=outcome.status,
-        request_id=outcome.request_id,
-        response_id=outcome.response_id,
-        model=outcome.model,
-        service_tier=outcome.service_tier,
-        usage=outcome.usage,
-        cost_usd=call_cost_usd(outcome, model),
-        elapsed_s=outcome.elapsed_s,
-        response=outcome.response,
+        help="give the step a longer `timeout`, then `flowrunner resume --accept-changes`",
     )

@@ -1,23 +1,40 @@
-"""How a step comes to its end: a value that the journal's event is made of."""
+"""How a step, an item or a round comes to its end: a value that the journal's event is made of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from flowrunner.events import StepResult, StepStatus
+from flowrunner.errors import ExitStatus
+from flowrunner.events import JSON, StepResult, StepStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A step's end. `result` is what later steps may read; with `stops_run` no other step can
-    succeed either, so that nothing more is sent."""
+    """An end. `result` is what later steps may read, `more` what a group, an item or a loop adds to
+    it. `is_kept` says that the journal of an earlier process holds it already. `stops` is set where
+    no other step can succeed either: nothing more is sent, and the run has that exit status."""
 
     status: StepStatus
     reason: str | None = None
     message: str | None = None
     help: str | None = None
     result: StepResult | None = None
-    stops_run: bool = False
+    more: Mapping[str, JSON] = field(default_factory=dict)
+    fingerprint: str | None = None
+    reused_from: str | None = None
+    is_kept: bool = False
+    stops: ExitStatus | None = None
+
+    def as_json(self) -> dict[str, JSON]:
+        """The `result` of the journal's event."""
+        result = self.result or StepResult(self.status)
+        return result.as_json() | {"status": self.status} | dict(self.more)
+
+
+def succeeded(result: StepResult | None = None, **more: JSON) -> Ending:
+    """A good end."""
+    return Ending("succeeded", result=result or StepResult("succeeded"), more=more)
 
 
 def skipped(reason: str, message: str) -> Ending:
@@ -26,6 +43,6 @@ def skipped(reason: str, message: str) -> Ending:
 
 
 def failed(reason: str, message: str, help: str | None = None) -> Ending:  # noqa: A002
-    """A step that failed before or without a request."""
+    """A step that failed before or without an answer."""
     error = {"kind": reason, "message": message, "partial": None}
     return Ending("failed", reason, message, help, StepResult("failed", error=error))

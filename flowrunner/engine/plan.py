@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
-from flowrunner.language.workflow import Step, Workflow
+from flowrunner.language.workflow import CallWorkflow, Money, Step, Workflow
 
 DEFAULT_AT_ONCE = 16
 DEFAULT_STEP_TIMEOUT_S = 900.0
@@ -28,7 +28,10 @@ OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What was decided outside the file. `above` are API parameters of the command line and the
-    environment, which outrank the file's; None elsewhere means that the file decides."""
+    environment, which outrank the file's, `below` those that the file outranks; None elsewhere
+    means that the file decides. `file_limits` are those of the project
+    file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
+    compared with what would be done now; what is held is asked for once more."""
 
     provider: str
     base_url: str
@@ -38,6 +41,18 @@ class Settings:
     at_once: int | None = None
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
+    below: Mapping[str, JSON] = field(default_factory=dict)
+    file_limits: tuple[int | None, float | None] = (None, None)
+    budget: Money | None = None
+    prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reuse: bool = False
+    recheck: bool = False
+    asks_held: bool = False
+
+    @property
+    def server(self) -> str:
+        """Who answers, for telling whether the same was asked before."""
+        return self.provider if self.simulated else self.base_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +68,20 @@ class Plan:
     @property
     def at_once(self) -> int:
         """How many requests may be under way at the same time."""
-        return self.settings.at_once or self.workflow.limits.at_once or DEFAULT_AT_ONCE
+        in_project = self.settings.file_limits[0]
+        limits = self.workflow.limits
+        return self.settings.at_once or limits.at_once or in_project or DEFAULT_AT_ONCE
 
     @property
     def timeout_s(self) -> float | None:
         """Seconds after which the run is ended, or None."""
-        return self.settings.timeout_s or self.workflow.limits.timeout_s
+        in_project = self.settings.file_limits[1]
+        return self.settings.timeout_s or self.workflow.limits.timeout_s or in_project
+
+    @property
+    def wants_reuse(self) -> bool:
+        """Whether any step may take the result of an earlier run."""
+        return self.settings.reuse or any(step.reuse for step in every_step(self.workflow))
 
     def on_unknown(self, step: Step) -> OnUnknown:
         """What follows a lost answer of a step: the command line decides, then the file."""
@@ -74,8 +97,9 @@ class Plan:
         return {
             "place": json.dumps({"folder": folder, "shown": self.workflow.shown}),
             "workflow": self.workflow.document.text,
+            "files": json.dumps(dict(self.workflow.files), ensure_ascii=False),
             "inputs": json.dumps(dict(self.inputs), ensure_ascii=False),
-            "settings": json.dumps(settings | {"above": dict(self.settings.above)}),
+            "settings": json.dumps(settings, ensure_ascii=False),
             "graph": json.dumps(graph(self.workflow), ensure_ascii=False),
         }
 
@@ -86,7 +110,7 @@ def check_models(plan: Plan) -> Plan:
         return plan
     without = [
         step.id
-        for step in plan.workflow.steps
+        for step in every_step(plan.workflow)
         if isinstance(step.verb, Prompt)
         and step.verb.model is None
         and "prompt" not in step.verb.parameters
@@ -101,20 +125,34 @@ def check_models(plan: Plan) -> Plan:
     return plan
 
 
+def every_step(workflow: Workflow) -> Iterator[Step]:
+    """The steps of a workflow, those inside others and those of the files it calls included."""
+    waiting = list(reversed(workflow.steps))
+    while waiting:
+        step = waiting.pop()
+        yield step
+        for _, steps in reversed(step.lists):
+            waiting += reversed(steps)
+        if isinstance(step.verb, CallWorkflow):
+            yield from every_step(step.verb.workflow)
+
+
 def graph(workflow: Workflow) -> dict[str, JSON]:
     """The steps and what they wait for, for pictures of the run."""
+    return {"steps": [_drawn(step, workflow) for step in workflow.steps]}
+
+
+def _drawn(step: Step, workflow: Workflow) -> dict[str, JSON]:
+    inside = [_drawn(inner, workflow) for _, steps in step.lists for inner in steps]
     return {
-        "steps": [
-            {
-                "id": step.id,
-                "verb": step.verb_name,
-                "line": workflow.document.place((*step.route, "id")).line,
-                "describe": step.describe,
-                "waits_for": list(step.waits_for),
-                "condition": step.condition_text,
-            }
-            for step in workflow.steps
-        ]
+        "id": step.id,
+        "verb": step.verb_name,
+        "line": workflow.document.place((*step.route, "id")).line,
+        "describe": step.describe,
+        "waits_for": list(step.waits_for),
+        "condition": step.condition_text,
+        "for_each": None if step.for_each is None else step.for_each.text,
+        "inside": inside,
     }
 
 
@@ -129,17 +167,18 @@ class Skip:
 Start: TypeAlias = Literal["go", "wait", "never"] | Skip
 
 
-def may_start(step: Step, standing: Mapping[str, StepStatus]) -> Start:
+def may_start(step: Step, status_of: Callable[[str], StepStatus | None]) -> Start:
     """Whether a step may start, by the table of skipped and failed steps of the language.
 
-    `standing` holds the steps that have come to an end, succeeded or otherwise.
+    `status_of` says how a step ended that may be mentioned here; None while it has not.
     """
-    stands = [(name, standing.get(name)) for name in step.waits_for]
-    if any(status == "cancelled" for _, status in stands):
+    waits = [status_of(name) for name in step.waits_for]
+    if "cancelled" in waits:
         return "never"
-    if any(status in (None, "running", "waiting", "unknown") for _, status in stands):
+    if any(status in (None, "running", "waiting", "unknown") for status in waits):
         return "wait"
-    for name, status in stands:
+    for name in dict.fromkeys([*step.waits_for, *step.needs, *sorted(step.unguarded)]):
+        status = status_of(name)
         if status == "failed" and (name in step.unguarded or name in step.needs):
             return Skip("failed-mention", f"the step `{name}` failed")
         if status == "skipped" and name in step.unguarded:
@@ -147,7 +186,9 @@ def may_start(step: Step, standing: Mapping[str, StepStatus]) -> Start:
     return "go"
 
 
-def thaw_settings(text: str, on_unknown: OnUnknown | None) -> Settings:
-    """The settings of a frozen run, with what the resuming command decides anew."""
-    settings = Settings(**json.loads(text))
-    return replace(settings, on_unknown=on_unknown or settings.on_unknown)
+def thaw_settings(text: str) -> Settings:
+    """The settings of a frozen run. What a resume decides for itself is not taken over."""
+    frozen = json.loads(text)
+    budget = frozen.pop("budget")
+    settings = Settings(**frozen, budget=None if budget is None else Money(**budget))
+    return replace(settings, recheck=False, asks_held=False)

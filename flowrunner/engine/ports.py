@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,6 +38,45 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided. `way`: terminal, command."""
+
+    granted: bool
+    by: str
+    way: str
+    why: str | None = None
+
+
+class People(Protocol):
+    """Those who may be asked to agree. `is_there` says that somebody watches this process."""
+
+    @property
+    def is_there(self) -> bool: ...
+
+    async def decided(self, unit: str, text: str) -> Decision | None:
+        """What was decided about a unit by now; None while nothing was."""
+
+
+class Found(Protocol):
+    """A result of an earlier run, and where it stands."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def result(self) -> dict[str, Any]: ...
+
+
+class Shelf(Protocol):
+    """Results of earlier runs, by what was asked."""
+
+    def look_up(
+        self, fingerprint: str, *, nth: int = 1, newer_than: float | None = None
+    ) -> Found | None: ...
+
+
 class SystemClock:
     """The machine's own clock."""
 
@@ -58,6 +97,9 @@ class Ports:
     sleep: Callable[[float], Awaitable[None]]
     random: Callable[[], float]
     scrubber: Scrubber
+    people: People
+    environ: Mapping[str, str]
+    shelf: Shelf | None = None
 
 
 @dataclass(slots=True)

@@ -5,20 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flowrunner.engine.calls import Caller, call_cost_usd
+from flowrunner.engine.budget import BudgetRefusal
+from flowrunner.engine.calls import Caller, Stopped
 from flowrunner.engine.endings import Ending
-from flowrunner.events import JSON, Address, StepResult, Usage
-from flowrunner.journal.state import CallState
+from flowrunner.engine.estimate import with_limits
+from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
+from flowrunner.engine.outcomes import has_acted
+from flowrunner.engine.units import Unit
+from flowrunner.errors import ExitStatus
+from flowrunner.events import JSON, StepResult, Usage
+from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
-from flowrunner.language.workflow import Step
 from flowrunner.responses.items import Answer, read_answer, read_output
 from flowrunner.responses.outcome import Answered
-from flowrunner.responses.retry import GiveUp, Hold
+from flowrunner.responses.retry import Asked, GiveUp, Hold, RetryPolicy
 
 _RETRY_KINDS = {
     "not-json": "wrong_shape",
@@ -49,50 +54,102 @@ class Fault:
     correction: str | None = None
 
 
+async def prompt(unit: Unit) -> Ending:
+    """Ask until an answer is good; or take what was answered already, here or (with `reuse`) in an
+    earlier run. Raises TemplateFault, Stopped."""
+    verb = unit.step.verb
+    assert isinstance(verb, Prompt)
+    settings = unit.shared.plan.settings
+    body = verb.body(unit.scope(), below=settings.below, above=settings.above)
+    if unit.place.budget is not None:
+        body = with_limits(body)
+    mark = fingerprint("prompt", settings.server, body)
+    known = already(unit, mark) or from_elsewhere(unit, mark)
+    if known is not None:
+        return known
+    run = _PromptRun.of(unit, verb, mark)
+    await run.caller.close(run.past)
+    try:
+        return replace(await run.finish(body), fingerprint=mark)
+    except BudgetRefusal as refusal:
+        stops = ExitStatus.BUDGET
+        unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
+        raise Stopped from None
+
+
 @dataclass(slots=True)
-class PromptRun:
-    """One prompt step at work. `earlier` are its journaled calls of this go at it, and
-    `first_attempt` the number of its first attempt, so that a resume counts on."""
+class _PromptRun:
+    """One prompt unit at work. `current` are its journaled calls of this go at it, `past` those of
+    earlier goes; attempts are counted on."""
 
-    step: Step
+    unit: Unit
     prompt: Prompt
-    address: Address
     caller: Caller
-    earlier: Sequence[CallState]
-    first_attempt: int
+    current: Sequence[CallState]
+    past: Sequence[CallState]
 
-    async def finish(self, scope: Mapping[str, Any], above: Mapping[str, JSON]) -> Ending:
-        """The step's end. Raises TemplateFault, Stopped."""
-        body = self.prompt.body(scope, above=above)
-        answered: list[Answered] = []
+    @classmethod
+    def of(cls, unit: Unit, verb: Prompt, mark: str) -> _PromptRun:
+        """The unit with what its journal holds."""
+        before = unit.before
+        calls = [] if before is None else before.calls
+        since = _since(before, mark)
+        current = [call for call in calls if since is not None and call.sent_seq > since]
+        past = [call for call in calls if call not in current]
+        return cls(unit, verb, _caller(unit, verb, mark), current, past)
+
+    async def finish(self, body: dict[str, JSON]) -> Ending:
+        """The unit's end. Raises Stopped, BudgetRefusal."""
+        first = max((call.attempt for call in self.past), default=0) + 1
+        retry = self.unit.step.retry
         ending: Ending | None = None
-        for attempt in range(self.first_attempt, self.first_attempt + self.step.retry.attempts):
-            calls = [call for call in self.earlier if call.attempt == attempt]
-            address = replace(self.address, attempt=attempt)
+        for attempt in range(first, first + retry.attempts):
+            calls = [call for call in self.current if call.attempt == attempt]
+            address = replace(self.unit.address, attempt=attempt)
             outcome = await self.caller.answer(address, body, calls)
             if not isinstance(outcome, Answered):
-                return _without_answer(outcome, answered, body.get("model"))
-            answered.append(outcome)
+                return _without_answer(outcome, self._numbers())
             answer = read_answer(outcome.response)
             output, fault = self._judge(answer)
-            numbers = _numbers(answered, body.get("model"))
             if fault is None:
-                return Ending("succeeded", result=self._result(answer, output, numbers))
-            ending = _failed(answer, fault, numbers)
-            if _RETRY_KINDS.get(fault.reason) not in self.step.retry.on:
+                return Ending("succeeded", result=self._result(answer, output))
+            ending = _failed(answer, fault, self._numbers())
+            acted = self.caller.may_change_things and has_acted(outcome)
+            if acted or _RETRY_KINDS.get(fault.reason) not in retry.on:
                 break
             body = _corrected(body, answer, fault)
         assert ending is not None, "a step has at least one attempt"
         return ending
 
-    def _result(self, answer: Answer, output: JSON, numbers: dict[str, Any]) -> StepResult:
+    def _numbers(self) -> dict[str, Any]:
+        """Ids of the last answer, tokens and money of all that the unit was answered."""
+        calls = self.unit.shared.ports.journal.calls(self.unit.name)
+        answered = [call for call in calls if call.state == "answered"]
+        if not answered:
+            return {}
+        usage = sum((call.usage for call in answered if call.usage), Usage())
+        known = [call.cost_usd for call in answered if call.cost_usd is not None]
+        return {
+            "usage": {
+                "input_tokens": usage.input,
+                "output_tokens": usage.output,
+                "cached_tokens": usage.cached,
+                "reasoning_tokens": usage.reasoning,
+                "total_tokens": usage.input + usage.output,
+            },
+            "cost_usd": sum(known) if len(known) == len(answered) else None,
+            "response_id": answered[-1].response_id,
+            "request_id": answered[-1].request_id,
+        }
+
+    def _result(self, answer: Answer, output: JSON) -> StepResult:
         return StepResult(
             "succeeded",
             text=answer.text,
             output=output,
             has_output=self.prompt.has_output,
             sources=answer.sources,
-            **numbers,
+            **self._numbers(),
         )
 
     def _judge(self, answer: Answer) -> tuple[JSON, Fault | None]:
@@ -131,8 +188,53 @@ def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str,
     return body | {"input": items}
 
 
-def _without_answer(outcome: GiveUp | Hold, answered: Sequence[Answered], model: JSON) -> Ending:
+def _since(before: StepState | None, mark: str) -> int | None:
+    """The record with which this go at a unit began, where an earlier process left it unfinished.
+
+    What was answered to another question is no answer; a loss is a loss whatever was asked.
+    """
+    if before is None or before.status != "running" or before.started_seq is None:
+        return None
+    since = before.started_seq
+    calls = [call for call in before.calls if call.sent_seq > since]
+    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
+        return since
+    return None
+
+
+def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
+    """Who sends the unit's requests."""
+    plan, shared = unit.shared.plan, unit.shared
+    tools = verb.parameters.get("tools")
+    listed = tools if isinstance(tools, list) else []
+    labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
+    # What a person asks for again although it may have been paid for is asked for once.
+    was_held = unit.before is not None and unit.before.status == "unknown"
+    on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
+    return Caller(
+        run=plan.run,
+        ports=shared.ports,
+        stop=shared.stop,
+        slots=shared.slots,
+        policy=RetryPolicy(on_unknown=on_unknown),
+        asked=Asked(
+            model=verb.model,
+            key_name=plan.settings.key_name,
+            mcp_servers=tuple(label for label in labels if isinstance(label, str)),
+        ),
+        left_s=unit.left_s(),
+        fresh=on_unknown == "hold",
+        begin=lambda: unit.started(mark),
+        is_over=unit.is_over,
+        may_change_things=verb.may_change_things,
+        budget=unit.place.budget,
+        prices=plan.settings.prices,
+    )
+
+
+def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any]) -> Ending:
     held = isinstance(outcome, Hold)
+    stops = isinstance(outcome, GiveUp) and outcome.stops_run
     reason = "lost" if isinstance(outcome, Hold) else outcome.reason
     error = {"kind": reason, "message": outcome.message, "partial": None}
     return Ending(
@@ -140,8 +242,8 @@ def _without_answer(outcome: GiveUp | Hold, answered: Sequence[Answered], model:
         reason=reason,
         message=outcome.message,
         help=outcome.help,
-        result=StepResult("failed", error=error, **_numbers(answered, model)),
-        stops_run=isinstance(outcome, GiveUp) and outcome.stops_run,
+        result=StepResult("failed", error=error, **numbers),
+        stops=ExitStatus.ENVIRONMENT if stops else None,
     )
 
 
@@ -156,24 +258,3 @@ def _failed(answer: Answer, fault: Fault, numbers: dict[str, Any]) -> Ending:
         help=_FIXES.get(fault.reason),
         result=StepResult("failed", error=error, **numbers),
     )
-
-
-def _numbers(answered: Sequence[Answered], model: JSON) -> dict[str, Any]:
-    """Ids of the last answer, tokens and money of all."""
-    if not answered:
-        return {}
-    usage = sum((one.usage for one in answered if one.usage), Usage())
-    costs = [call_cost_usd(one, model) for one in answered]
-    known = [cost for cost in costs if cost is not None]
-    return {
-        "cost_usd": sum(known) if len(known) == len(costs) else None,
-        "usage": {
-            "input_tokens": usage.input,
-            "output_tokens": usage.output,
-            "cached_tokens": usage.cached,
-            "reasoning_tokens": usage.reasoning,
-            "total_tokens": usage.input + usage.output,
-        },
-        "response_id": answered[-1].response_id,
-        "request_id": answered[-1].request_id,
-    }

@@ -1,181 +1,368 @@
-"""One step from its `if` to its end: the modifiers, wrapped once around every verb.
+"""One step from its `for_each` to its end: the modifiers, wrapped once around every verb.
 
-When a step may start is decided in `run`; the requests of a prompt step are made in `prompts`.
+They nest in the order of the language: `for_each`, `if`, `repeat`, `retry`, the verb. When a step
+may start is decided in `lists`; what each verb does in `verbs`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
-from flowrunner.engine.calls import Caller, Stopped
+from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import Ending, failed, skipped
-from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S, Plan
-from flowrunner.engine.ports import Ports, Stop
-from flowrunner.engine.prompts import PromptRun
-from flowrunner.events import Address, Segment, StepFinished, StepResult, StepStarted
-from flowrunner.journal.state import StepState
-from flowrunner.language.paths import path_fault
-from flowrunner.language.request import Prompt
-from flowrunner.language.templates import TemplateFault
-from flowrunner.language.workflow import SetValues, Step, Write
-from flowrunner.platform import write_atomically
-from flowrunner.responses.retry import Asked, RetryPolicy
+from flowrunner.engine.lists import StepList
+from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
+from flowrunner.engine.saving import save, target_of
+from flowrunner.engine.shared import Shared
+from flowrunner.engine.together import together
+from flowrunner.engine.units import Listed, Unit
+from flowrunner.engine.verbs import VERBS
+from flowrunner.errors import ExitStatus
+from flowrunner.events import (
+    JSON,
+    ForEachBegan,
+    Segment,
+    StepFinished,
+    StepResult,
+    StepStarted,
+    Warned,
+)
+from flowrunner.language.shapes import found
+from flowrunner.language.templates import Empty, Record, TemplateFault
+from flowrunner.language.workflow import Repeat, Step
 
 
 @dataclass(slots=True)
-class Steps:
-    """Runs the steps of one run. `before` is how the journal of an earlier process left them."""
+class Runner:
+    """Runs steps wherever they stand."""
 
-    plan: Plan
-    ports: Ports
-    stop: Stop
-    scope: Mapping[str, Any]
-    project: Path
-    before: Mapping[str, StepState]
-    slots: asyncio.Semaphore
+    shared: Shared
 
-    async def run(self, step: Step) -> Ending | None:
+    def list_of(self, steps: Sequence[Step], place: Place, recheck: bool) -> StepList:
+        """A list of steps, ready to be run."""
+        return StepList(self.shared, place, steps, self.run, self.record_step, recheck)
+
+    async def run(self, step: Step, place: Place, recheck: bool) -> Ending | None:
         """Run a step that may start; None when the end of the run came first.
 
         The end is in the journal when this returns.
         """
-        try:
-            ending = await self._guarded(step)
-        except Stopped:
-            return None
-        await self.record(step, ending)
-        return ending
+        path = (*place.path, Segment(step.id))
+        budget = self.shared.budget(step.budget, place.budget, f"`{step.id}`", path)
+        unit = self._unit(step, replace(place, budget=budget), Segment(step.id), recheck)
+        with self.shared.working():
+            if step.for_each is None:
+                return await self._run_unit(unit)
+            try:
+                ending = await self._items(unit)
+            except TemplateFault as fault:
+                ending = failed("template", fault.message, fault.help)
+            except Stopped:
+                return None
+            await self.record(unit, ending)
+            return ending
 
-    async def record(self, step: Step, ending: Ending) -> None:
-        """Put a step's end into the journal."""
-        result = ending.result or StepResult(ending.status)
-        result = replace(result, status=ending.status)
-        await self.ports.journal.append(
+    async def record_step(self, step: Step, place: Place, ending: Ending) -> None:
+        """Put the end of a step into the journal that was not run."""
+        await self.record(self._unit(step, place, Segment(step.id), False), ending)
+
+    async def record(self, unit: Unit, ending: Ending) -> None:
+        """Put an end into the journal, unless it stands there already."""
+        if ending.status == "unknown" and not unit.step.lists:
+            self.shared.held.append(unit.name)
+        if ending.is_kept:
+            return
+        scrubber = self.shared.ports.scrubber
+        await self.shared.append(
             StepFinished(
-                at=self.ports.clock.now(),
-                address=_address(step),
-                verb=step.verb_name,
+                at=self.shared.now(),
+                address=unit.address,
+                verb=unit.step.verb_name,
                 status=ending.status,
                 reason=ending.reason,
-                message=ending.message and self.ports.scrubber.scrub(ending.message),
+                message=ending.message and scrubber.scrub(ending.message),
                 help=ending.help,
-                result=self.ports.scrubber.scrub_json(result.as_json()),
+                fingerprint=ending.fingerprint,
+                reused_from=ending.reused_from,
+                result=scrubber.scrub_json(ending.as_json()),
             )
         )
 
-    async def _guarded(self, step: Step) -> Ending:
-        """The verb behind its `if`; a template that fails ends the step before anything is sent."""
+    def _unit(self, step: Step, place: Place, segment: Segment, recheck: bool) -> Unit:
+        return Unit(
+            shared=self.shared,
+            step=step,
+            place=place,
+            path=(*place.path, segment),
+            recheck=recheck,
+            run_list=self._run_list,
+        )
+
+    async def _run_list(self, steps: Sequence[Step], place: Place, recheck: bool) -> Listed:
+        listed = self.list_of(steps, place, recheck)
+        ending = await listed.run()
+        if ending.status == "succeeded" and not listed.is_complete and not place.file.is_stopped:
+            raise Stopped
+        return Listed(ending, listed.place)
+
+    async def _run_unit(self, unit: Unit, **more: Any) -> Ending | None:
+        """One item, or a step without `for_each`: its `if`, its rounds or its verb, its file."""
         try:
-            if not self._is_wanted(step):
+            ending = await self._guarded(unit)
+        except Stopped:
+            return None
+        if more:
+            ending = replace(ending, more={**ending.more, **more})
+        await self.record(unit, ending)
+        return ending
+
+    async def _guarded(self, unit: Unit) -> Ending:
+        """A template that fails ends the step before anything is sent."""
+        try:
+            if not _is_wanted(unit):
                 return skipped("if", "its `if` is false")
-            ending = await self._verb(step)
-            if ending.status == "succeeded" and step.save_to is not None:
-                return self._saved(step, ending)
+            target = _target(unit)
+            if isinstance(target, Ending):
+                return target
+            verb = self._verb if unit.step.repeat is None else self._rounds
+            ending = self._cleaned(await verb(unit))
+            if target is not None and ending.status == "succeeded" and not ending.is_kept:
+                return _saved(unit, ending, target)
         except TemplateFault as fault:
             return failed("template", fault.message, fault.help)
         return ending
 
-    def _is_wanted(self, step: Step) -> bool:
-        if step.condition is None or isinstance(step.condition, bool):
-            return step.condition is not False
-        return bool(step.condition.evaluate(self.scope))
+    def _cleaned(self, ending: Ending) -> Ending:
+        """The end without secrets, before a file or a later step sees it."""
+        if ending.result is None:
+            return ending
+        clean = self.shared.ports.scrubber.scrub_json(ending.result.as_json())
+        return replace(ending, result=StepResult.from_json(clean))
 
-    async def _verb(self, step: Step) -> Ending:
-        match step.verb:
-            case Prompt():
-                return await self._prompt(step, step.verb)
-            case Write():
-                await self._started(step)
-                text = step.verb.template.render(self.scope)
-                return Ending("succeeded", result=StepResult("succeeded", text=text))
-            case SetValues():
-                await self._started(step)
-                values = step.verb.evaluate(self.scope)
-                result = StepResult("succeeded", output=values, has_output=True)
-                return Ending("succeeded", result=result)
-            case _:
-                raise AssertionError(f"{step.id} has no verb that runs")
+    async def _verb(self, unit: Unit) -> Ending:
+        return await VERBS[type(unit.step.verb)](unit)
 
-    async def _started(self, step: Step) -> None:
-        before = self.before.get(step.id)
-        if before is not None and before.status == "running":
-            return
-        await self.ports.journal.append(
-            StepStarted(at=self.ports.clock.now(), address=_address(step), verb=step.verb_name)
+    async def _items(self, whole: Unit) -> Ending:
+        """Every item of a `for_each`, as many at once as may be; items are begun when there is
+        room, so that a long list costs no memory."""
+        loop = whole.step.for_each
+        assert loop is not None
+        source = loop.entries(whole.scope())
+        if isinstance(source, Empty):
+            return skipped("empty", f"`for_each`: {source.what} is empty")
+        if not isinstance(source, Sequence) or isinstance(source, str):
+            return failed("not-a-list", f"`for_each` needs a list, found {found(source)}")
+        await self._begun(whole, len(source))
+        most = self.shared.plan.at_once
+        room = 1 if whole.step.has_effects else min(loop.at_once or most, most)
+        tally = _Tally()
+        work = iter(range(len(source)))
+        await together(
+            self._worker(whole, source, work, tally) for _ in range(min(room, len(source)))
         )
+        return tally.ending(len(source), whole)
 
-    async def _prompt(self, step: Step, prompt: Prompt) -> Ending:
-        before = self.before.get(step.id)
-        calls = [] if before is None else before.calls
-        started_seq = before.started_seq if before and before.status == "running" else None
-        current = [call for call in calls if started_seq and call.sent_seq > started_seq]
-        past = [call.attempt for call in calls if call not in current]
-        async with self.slots:
-            # Steps that wait for a slot have not begun, so that a report shows who really worked.
-            if self.stop.reason is not None:
-                raise Stopped
-            await self._started(step)
-        run = PromptRun(
-            step,
-            prompt,
-            _address(step),
-            self._caller(step, prompt),
-            current,
-            max(past, default=0) + 1,
-        )
-        return await run.finish(self.scope, self.plan.settings.above)
+    async def _begun(self, whole: Unit, items: int) -> None:
+        before = whole.before
+        if before is None or before.status != "running":
+            await self.shared.append(
+                StepStarted(at=self.shared.now(), address=whole.address, verb=whole.step.verb_name)
+            )
+            await self.shared.append(
+                ForEachBegan(at=self.shared.now(), address=whole.address, items=items)
+            )
 
-    def _caller(self, step: Step, prompt: Prompt) -> Caller:
-        settings = self.plan.settings
-        on_unknown = self.plan.on_unknown(step)
-        timeout_s = step.timeout_s or DEFAULT_STEP_TIMEOUT_S
-        tools = prompt.parameters.get("tools")
-        listed = tools if isinstance(tools, list) else []
-        labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
-        return Caller(
-            run=self.plan.run,
-            ports=self.ports,
-            stop=self.stop,
-            slots=self.slots,
-            policy=RetryPolicy(on_unknown=on_unknown),
-            asked=Asked(
-                model=prompt.model,
-                key_name=settings.key_name,
-                mcp_servers=tuple(label for label in labels if isinstance(label, str)),
-            ),
-            deadline=self.ports.clock.monotonic() + timeout_s,
-            fresh=on_unknown == "hold",
-        )
+    async def _worker(
+        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
+    ) -> None:
+        for at in work:
+            if self.shared.is_ending or tally.is_over or whole.place.file.is_stopped:
+                tally.left += 1
+                return
+            unit = self._item(whole, source[at], at)
+            if not unit.recheck and unit.is_done:
+                tally.count(Ending("succeeded", is_kept=True), whole.step)
+                continue
+            ending = await self._run_unit(unit, input=_plain(source[at]), position=at + 1)
+            tally.count(ending, whole.step)
+            if ending is not None and ending.stops is not None:
+                self.shared.halt(ending)
 
-    def _saved(self, step: Step, ending: Ending) -> Ending:
-        """The ending after its result was saved under `save_to`."""
-        assert step.save_to is not None
-        assert ending.result is not None
-        written = step.save_to.render(self.scope)
-        fault = path_fault(self.plan.workflow.folder, written)
-        target = (self.plan.workflow.folder / written).resolve()
-        if fault is None and not target.is_relative_to(self.project.resolve()):
-            fault = f"`{written}` leads out of the project through a link"
-        if fault is not None:
-            return failed("save", fault)
-        output = ending.result.output if target.suffix == ".json" else None
-        text = ending.result.text if output is None else None
-        if text is None:
-            text = json.dumps(ending.result.output, ensure_ascii=False, indent=2) + "\n"
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            saved = self.ports.scrubber.scrub(text).encode("utf-8", "replace")
-            write_atomically(target, saved, private=False)
-        except OSError as error:
-            reason = error.strerror or "it could not be written"
-            return failed("save", f"`{written}` was not saved: {reason}")
+    def _item(self, whole: Unit, value: Any, at: int) -> Unit:
+        assert whole.step.for_each is not None
+        name = whole.step.for_each.as_name
+        named = item_value(name, value)
+        names = {**whole.place.names, name: named, "position": at + 1}
+        place = replace(whole.place, names=names)
+        return self._unit(whole.step, place, Segment(whole.step.id, at + 1), whole.recheck)
+
+    async def _rounds(self, unit: Unit) -> Ending:
+        """Rounds until the condition holds, each with the one before as `previous`."""
+        repeat = unit.step.repeat
+        assert repeat is not None
+        previous: Any = Empty("round", "previous")
+        kept = True
+        for number in range(1, repeat.at_most + 1):
+            path = round_of(unit.path, number)
+            place = replace(unit.place, names={**unit.place.names, "previous": previous})
+            inner = replace(unit, place=place, path=path, has_started=False)
+            ending = await self._round(inner)
+            kept = kept and ending.is_kept
+            if ending.status != "succeeded":
+                return ending
+            sees = self._sees_round(unit, path)
+            reached = _is_reached(repeat, _with_steps(place, sees))
+            if reached or number == repeat.at_most:
+                return await self._last_round(unit, repeat, number, Ended(reached, kept))
+            previous = Record("previous", sees)
+        raise AssertionError("a loop has at least one round")
+
+    async def _round(self, inner: Unit) -> Ending:
+        if not inner.recheck and inner.is_done:
+            return Ending("succeeded", is_kept=True)
+        ending = await self._verb(inner)
+        await self.record(inner, ending)
         return ending
 
+    def _sees_round(self, unit: Unit, path: Any) -> dict[str, Any]:
+        journal = self.shared.ports.journal
+        if unit.step.lists:
+            return dict(inside(journal, unit.step, path))
+        single = replace(unit.step, for_each=None, repeat=None)
+        return {unit.step.id: lambda: load_step(journal, single, path)}
 
-def _address(step: Step) -> Address:
-    return Address((Segment(step.id),))
+    async def _last_round(self, unit: Unit, repeat: Repeat, number: int, ended: Ended) -> Ending:
+        offers = unit_name(round_of(unit.path, number))
+        more: dict[str, JSON] = {"rounds": number, "reached": ended.reached, "offers": offers}
+        if not ended.reached:
+            message = f"`{unit.step.id}` did not reach its goal in {repeat.at_most} rounds"
+            if repeat.or_fail:
+                return replace(failed("not-reached", message), more=more)
+            if not ended.kept:
+                warned = Warned(
+                    at=self.shared.now(), code="not-reached", message=message, address=unit.address
+                )
+                await self.shared.append(warned)
+        return Ending("succeeded", more=more, is_kept=ended.kept and unit.is_done)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the rounds of a loop ended: whether at their goal, and whether nothing in them is new."""
+
+    reached: bool
+    kept: bool
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How the items of a `for_each` ended. `left` counts workers that found the run ending."""
+
+    good: int = 0
+    failed: int = 0
+    changed: int = 0
+    left: int = 0
+    blocked: Ending | None = None
+    first_failure: Ending | None = None
+    is_over: bool = False
+
+    def count(self, ending: Ending | None, step: Step) -> None:
+        if ending is None:
+            self.left += 1
+            return
+        self.changed += not ending.is_kept
+        if ending.status == "failed":
+            self.failed += 1
+            self.first_failure = self.first_failure or ending
+            self.is_over = step.on_error == "stop" or ending.stops is not None
+        elif ending.status in ("unknown", "waiting", "cancelled"):
+            self.blocked = self.blocked or ending
+        else:
+            self.good += 1
+
+    def ending(self, items: int, whole: Unit) -> Ending:
+        """What came of all items together."""
+        if self.is_over and self.first_failure is not None:
+            return replace(self.first_failure, result=None, more={})
+        if self.left:
+            raise Stopped
+        if self.blocked is not None:
+            return Ending(self.blocked.status, self.blocked.reason, self.blocked.message)
+        if self.failed and self.failed == items and self.first_failure is not None:
+            said = f"all {items} items failed, the first so: {self.first_failure.message}"
+            return failed("items", said, self.first_failure.help)
+        if self.failed:
+            whole.shared.exits.add(ExitStatus.ITEMS_FAILED)
+        more = {"items": items, "failed": self.failed}
+        message = f"{self.failed} of {items} items failed" if self.failed else None
+        return Ending(
+            "succeeded",
+            "items" if self.failed else None,
+            message,
+            more=more,
+            is_kept=not self.changed and whole.is_done,
+        )
+
+
+def _is_wanted(unit: Unit) -> bool:
+    condition = unit.step.condition
+    if condition is None or isinstance(condition, bool):
+        return condition is not False
+    return bool(condition.evaluate(unit.scope()))
+
+
+def _is_reached(repeat: Repeat, scope: dict[str, Any]) -> bool:
+    until = repeat.until
+    return until if isinstance(until, bool) else bool(until.evaluate(scope))
+
+
+def _target(unit: Unit) -> FilePath | Ending | None:
+    """Where the unit's result is to be saved, known to be allowed before anything is paid for."""
+    if unit.step.save_to is None:
+        return None
+    written = unit.step.save_to.render(unit.scope())
+    target = target_of(written, unit.place.file.workflow.folder, unit.shared.project)
+    if isinstance(target, str):
+        return failed("save", target)
+    if not unit.shared.claims(target, unit.name):
+        return failed("save", f"another step saves to `{written}` already")
+    return target
+
+
+def _saved(unit: Unit, ending: Ending, target: FilePath) -> Ending:
+    """The end after its result was saved; one that could not be saved keeps its result, so that a
+    resume only saves again."""
+    result = _offered(unit, ending)
+    fault = None if result is None else save(result, target)
+    if fault is None:
+        return ending
+    error = {"kind": "save", "message": fault, "partial": None}
+    kept = replace(ending.result or StepResult("failed"), status="failed", error=error)
+    help_ = f"make room for it, then `flowrunner resume {unit.shared.plan.run}` saves it again"
+    return replace(ending, status="failed", reason="save", message=fault, help=help_, result=kept)
+
+
+def _offered(unit: Unit, ending: Ending) -> StepResult | None:
+    """The result of a unit; of a group, what its last step gave."""
+    offers = ending.more.get("offers")
+    if offers is None:
+        return ending.result
+    found = unit.shared.ports.journal.result(offers)
+    return None if found is None else StepResult.from_json(found)
+
+
+def _with_steps(place: Place, sees: dict[str, Any]) -> dict[str, Any]:
+    return replace(place, above={**place.above, **sees}).scope()
+
+
+def _plain(value: Any) -> Any:
+    """An item as JSON, for the record: a result of another step by what identifies it."""
+    if isinstance(value, Record):
+        kept = ("input", "position", "output", "text", "path", "name", "size")
+        return {
+            key: value[key] for key in kept if key in value and not isinstance(value[key], Empty)
+        }
+    return None if isinstance(value, Empty) else value

@@ -1,0 +1,74 @@
+"""What has changed since a run began: its workflow, the files beside it, its input files."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowrunner.events import JSON
+from flowrunner.visible import visible
+
+_MOST_LINES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file that is not what it was. `new` is None where it is gone."""
+
+    name: str
+    old: str
+    new: str | None
+
+    def lines(self) -> list[str]:
+        """The difference for people, bounded."""
+        if self.new is None:
+            return [f"{self.name}: it is gone"]
+        found = list(
+            difflib.unified_diff(
+                self.old.splitlines(),
+                self.new.splitlines(),
+                f"{self.name} (as the run began)",
+                f"{self.name} (now)",
+                lineterm="",
+            )
+        )
+        more = len(found) - _MOST_LINES
+        rest = [f"… and {more} more lines"] if more > 0 else []
+        return [visible(line) for line in found[:_MOST_LINES]] + rest
+
+
+def changed_texts(folder: Path, kept: Mapping[str, str]) -> Iterator[Change]:
+    """Texts kept with a run, by their paths relative to a folder, that now read differently."""
+    for name, old in kept.items():
+        new = _text(folder / name)
+        if new != old:
+            yield Change(name, old, new)
+
+
+def changed_inputs(folder: Path, inputs: Mapping[str, JSON]) -> Iterator[Change]:
+    """Input files whose bytes are not those that the run began with."""
+    for value in inputs.values():
+        for file in value if isinstance(value, list) else [value]:
+            if isinstance(file, dict) and {"path", "sha256", "stem"} <= file.keys():
+                yield from _changed_file(folder, file)
+
+
+def _changed_file(folder: Path, file: Mapping[str, JSON]) -> Iterator[Change]:
+    path = folder / file["path"]
+    try:
+        content = path.read_bytes()
+    except OSError:
+        yield Change(file["path"], file.get("text") or "", None)
+        return
+    if hashlib.sha256(content).hexdigest() != file["sha256"]:
+        yield Change(file["path"], file.get("text") or "", content.decode("utf-8", "replace"))
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    except OSError:
+        return None

@@ -1,0 +1,161 @@
+"""One process working on a run: its ports made, its signals heard, its end told.
+
+What happens inside the run is left to `engine`, what it looks like to `report`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flowrunner.catalog import table
+from flowrunner.commands.finishing import tell_end
+from flowrunner.commands.people import Ask, Somebody
+from flowrunner.commands.telling import Teller
+from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.engine.plan import Plan
+from flowrunner.engine.ports import Ports, Stop, SystemClock
+from flowrunner.engine.run import GRACE_S
+from flowrunner.engine.run import run as run_plan
+from flowrunner.errors import ExitStatus, FlowrunnerError
+from flowrunner.events import Event, RunFinished, RunResumed, RunStarted, Warned
+from flowrunner.journal.index import Index
+from flowrunner.journal.journal import Journal
+from flowrunner.platform import on_end_signals
+from flowrunner.project.settings import Settings as Operator
+from flowrunner.report.terminal import ProgressLines
+from flowrunner.responses.client import ResponsesClient
+from flowrunner.secrets import Scrubber
+from flowrunner.wire import Endpoint, Wire, WireSettings
+
+PROXIED_AT_ONCE = 64
+"""Requests at once through a proxy: httpx's own pool carries them, and is slow with many."""
+
+
+def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
+    """The wire of a run. Raises EnvironmentFault for a proxy that cannot be used."""
+    # A simulator in this process holds the other end of every connection.
+    files = plan.at_once * (2 if plan.settings.simulated else 1)
+    return Wire(WireSettings(proxies={} if plan.settings.simulated else proxies, at_once=files))
+
+
+@dataclass(slots=True)
+class Going:
+    """A run at work in this process. `ask` puts a question to the person at the terminal."""
+
+    plan: Plan
+    journal: Journal
+    endpoint: Endpoint
+    operator: Operator
+    viewer: Viewer
+    wire: Wire
+    ask: Ask | None = None
+
+    def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
+        """Work until the run ends; then its reports are written and its end is told."""
+        teller = Teller(self.viewer.progress)
+        lines = ProgressLines(style_of(self.viewer))
+
+        def tell(_: int, event: Event) -> None:
+            for line in lines.feed(event):
+                teller.tell(line)
+
+        self.journal.subscribe(tell)
+        # Read before the run may have every file open that it is allowed to open.
+        table("errors")
+        # What was imported and read stays for the whole run: the collector need not walk it again.
+        gc.freeze()
+        try:
+            end = asyncio.run(self._run(first, teller))
+        finally:
+            teller.close()
+        self._remember()
+        return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return self.journal.folder
+
+    async def _run(self, first: RunStarted | RunResumed, teller: Teller) -> RunFinished:
+        stop = Stop()
+        clock = SystemClock()
+        scrubber = Scrubber(self.operator.secrets())
+        restore = self._on_signals(stop, teller)
+        shelf = self._shelf()
+        try:
+            # The words of the command are part of the origin, and may hold anything.
+            await self.journal.append(replace(first, origin=scrubber.scrub_json(first.origin)))
+            plan = await self._bounded()
+            for warning in self.operator.warnings:
+                await self._warn("settings", warning)
+            ports = Ports(
+                sender=ResponsesClient(self.wire, self.endpoint),
+                journal=self.journal,
+                clock=clock,
+                sleep=asyncio.sleep,
+                random=random.SystemRandom().random,
+                scrubber=scrubber,
+                people=Somebody(self.journal, self.ask),
+                environ=os.environ,
+                shelf=shelf,
+            )
+            return await run_plan(plan, ports, stop, self.operator.project)
+        finally:
+            restore()
+            if shelf is not None:
+                shelf.close()
+            await self.wire.aclose()
+
+    async def _bounded(self) -> Plan:
+        """The plan with no more at once than this machine and its proxy carry."""
+        most = self.wire.room
+        if most is not None and self.plan.settings.simulated:
+            most //= 2
+        why = "this system allows no more open files"
+        if self.wire.proxy_for(self.endpoint.base_url) is not None:
+            most, why = min(most or PROXIED_AT_ONCE, PROXIED_AT_ONCE), "a proxy carries no more"
+        if most is None or most >= self.plan.at_once:
+            return self.plan
+        most = max(most, 1)
+        await self._warn("at-once", f"at most {most} requests run at the same time: {why}")
+        return replace(self.plan, settings=replace(self.plan.settings, at_once=most))
+
+    async def _warn(self, code: str, message: str) -> None:
+        await self.journal.append(Warned(at=SystemClock().now(), code=code, message=message))
+
+    def _shelf(self) -> Index | None:
+        if self.plan.settings.simulated or not self.plan.wants_reuse:
+            return None
+        return Index.open(self.operator.project)
+
+    def _remember(self) -> None:
+        """Let later runs find what this one paid for. Losing it costs nothing."""
+        if not self.plan.settings.simulated:
+            with suppress(FlowrunnerError, OSError), Index.open(self.operator.project) as index:
+                index.add_run(self.folder)
+
+    def _on_signals(self, stop: Stop, teller: Teller) -> Callable[[], None]:
+        """Let signals end the run; the result puts the old ways back."""
+        loop = asyncio.get_running_loop()
+
+        def end(reason: str) -> None:
+            if stop.reason is None:
+                teller.tell(
+                    f"\nStopping: requests under way have {GRACE_S:g} s left; "
+                    "once more (Ctrl-C) ends them at once"
+                )
+            stop.ask(reason)
+
+        def react(number: signal.Signals) -> None:
+            reason = "interrupt" if number is signal.SIGINT else "terminate"
+            loop.call_soon_threadsafe(end, reason)
+
+        return on_end_signals(react)

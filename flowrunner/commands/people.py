@@ -1,0 +1,72 @@
+"""Those who may be asked to agree: a person at this terminal, or one at another shell."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flowrunner.engine.ports import Decision
+from flowrunner.journal.journal import Journal
+from flowrunner.platform import user_name
+
+Ask = Callable[[str], str]
+"""Shows a question and gives the line that was typed; empty at the end of input."""
+
+_YES = {"y", "yes"}
+_NO = {"n", "no"}
+
+
+@dataclass(slots=True)
+class Somebody:
+    """Looks into the journal for decisions, and asks at the terminal where `ask` is given.
+
+    One question at a time; it is asked in a thread, so that nothing else waits for the person.
+    """
+
+    journal: Journal
+    ask: Ask | None
+    _open: str | None = None
+    _answers: dict[str, Decision] = field(default_factory=dict)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody watches this process."""
+        return self.ask is not None
+
+    async def decided(self, unit: str, text: str) -> Decision | None:
+        """What was decided about a unit by now; None while nothing was."""
+        found = self.journal.decisions(unit)
+        if found is not None:
+            return Decision(found.granted, found.by, "command", found.why)
+        if unit in self._answers:
+            self._open = None
+            return self._answers.pop(unit)
+        if self.ask is not None and self._open is None:
+            self._open = unit
+            self._begin(self.ask, unit, text)
+        return None
+
+    def _begin(self, ask: Ask, unit: str, text: str) -> None:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            decision = _answer(ask, unit, text)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._answers.__setitem__, unit, decision)
+
+        # A daemon: a person who says nothing keeps no process from ending.
+        threading.Thread(target=wait, name=f"question {unit}", daemon=True).start()
+
+
+def _answer(ask: Ask, unit: str, text: str) -> Decision:
+    question = f"\n{unit} asks:\n{text}\nAgree? [y/n] "
+    while True:
+        said = ask(question).strip().casefold()
+        word, _, why = said.partition(" ")
+        if word in _YES:
+            return Decision(True, user_name(), "terminal", why or None)
+        if word in _NO:
+            return Decision(False, user_name(), "terminal", why or None)
+        question = "Write y or n: "

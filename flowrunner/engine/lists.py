@@ -1,0 +1,162 @@
+"""One list of steps: a ready set, each step started as soon as what it mentions has ended.
+
+There are no stages, and a list that waits holds no slot. What a step does is left to `steps`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from flowrunner.engine.endings import Ending, skipped
+from flowrunner.engine.place import Loader, Place, never, unit_name, visible
+from flowrunner.engine.plan import Skip, may_start
+from flowrunner.engine.shared import Shared
+from flowrunner.errors import ExitStatus
+from flowrunner.events import Segment, StepStatus
+from flowrunner.language.workflow import Step, Stop
+
+Execute = Callable[[Step, Place, bool], Awaitable[Ending | None]]
+Record = Callable[[Step, Place, Ending], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class StepList:
+    """The steps of one list at work. `standing` holds those that have ended, `changed` those of
+    them whose end is new in this process. `recheck` asks every step to compare itself with what
+    the journal holds, because what stands above has changed."""
+
+    shared: Shared
+    place: Place
+    steps: Sequence[Step]
+    execute: Execute
+    record: Record
+    recheck: bool = False
+    standing: dict[str, StepStatus] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    halted: Ending | None = None
+    _own: frozenset[str] = frozenset()
+    _waiting: dict[str, Step] = field(default_factory=dict)
+    _dependents: dict[str, list[str]] = field(default_factory=dict)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _ends: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
+    _broken: BaseException | None = None
+    _outer_is_over: Callable[[], bool] = never
+
+    @property
+    def sees(self) -> Mapping[str, Loader]:
+        """The steps that may be mentioned here, by name."""
+        own = dict(visible(self.shared.ports.journal, self.steps, self.place.path))
+        return {**self.place.above, **own}
+
+    async def run(self) -> Ending:
+        """Until nothing runs and nothing may start; what came of the list as a whole.
+
+        Raises Stopped in the steps' stead when the run is ended before the list is done.
+        """
+        standing = ChainMap(self.standing, dict(self.place.standing))
+        self._outer_is_over = self.place.is_over
+        self.place = replace(self.place, above=self.sees, standing=standing, is_over=self._is_over)
+        self._own = frozenset(step.id for step in self.steps)
+        for step in self.steps:
+            self._waiting[step.id] = step
+            for name in step.waits_for:
+                self._dependents.setdefault(name, []).append(step.id)
+        try:
+            self._start(list(self._waiting))
+            while self._running and self._broken is None:
+                await self._ends.get()
+        finally:
+            for left in self._running:
+                left.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+        if self._broken is not None:
+            raise self._broken
+        return self._ending()
+
+    def _start(self, names: Iterable[str]) -> None:
+        """Start those of the named steps that may start."""
+        for name in names:
+            step = self._waiting.get(name)
+            if step is None or self._is_over():
+                continue
+            start = may_start(step, self._status_of)
+            if start in ("wait", "never"):
+                continue
+            del self._waiting[name]
+            recheck = self.recheck or not self.changed.isdisjoint(step.waits_for)
+            if not recheck and self._is_done(step):
+                self.standing[step.id] = "succeeded"
+                self.place.file.is_stopped |= isinstance(step.verb, Stop)
+                self._start(self._dependents.get(name, ()))
+                continue
+            skip = skipped(start.reason, start.message) if isinstance(start, Skip) else None
+            task = asyncio.ensure_future(self._run(step, skip, recheck))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _status_of(self, name: str) -> StepStatus | None:
+        """How a step that may be mentioned here ended; None while it has not."""
+        if name in self.standing:
+            return self.standing[name]
+        if name in self._own:
+            return None
+        return self.place.status_of(name)
+
+    def _is_over(self) -> bool:
+        here = self.halted is not None or self.place.file.is_stopped
+        return here or self.shared.is_ending or self._outer_is_over()
+
+    def _is_done(self, step: Step) -> bool:
+        """Whether the journal of an earlier process holds a good end of it, and nothing is left."""
+        before = self.shared.before.get(unit_name((*self.place.path, Segment(step.id))))
+        return before is not None and before.status == "succeeded" and before.reason != "items"
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._broken = self._broken or task.exception()
+        self._ends.put_nowait(None)
+
+    async def _run(self, step: Step, skip: Ending | None, recheck: bool) -> None:
+        if skip is not None:
+            ending: Ending | None = skip
+            await self.record(step, self.place, skip)
+        else:
+            ending = await self.execute(step, self.place, recheck)
+        if ending is None:
+            return
+        self.standing[step.id] = ending.status
+        if not ending.is_kept:
+            self.changed.add(step.id)
+        self._weigh(step, ending)
+        self._start(self._dependents.get(step.id, ()))
+
+    def _weigh(self, step: Step, ending: Ending) -> None:
+        """What an ending means for the rest of the list, and for the run."""
+        if ending.stops is not None:
+            self.shared.halt(ending)
+        if ending.status != "failed":
+            return
+        if step.on_error == "continue" and ending.stops is None:
+            self.shared.exits.add(ExitStatus.ITEMS_FAILED)
+        else:
+            self.halted = self.halted or ending
+
+    def _ending(self) -> Ending:
+        """What came of the list: failed before unknown before waiting before denied."""
+        if self.halted is not None:
+            return self.halted
+        statuses = set(self.standing.values())
+        for status in ("unknown", "waiting", "cancelled"):
+            if status in statuses:
+                return Ending(status)
+        kept = not self.changed
+        return Ending("succeeded", is_kept=kept)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every step has come to an end."""
+        return len(self.standing) == len(self.steps)

@@ -1,0 +1,71 @@
+"""`save_to`: a step's result as a file inside the project, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from flowrunner.events import JSON, StepResult
+from flowrunner.language.paths import path_fault
+from flowrunner.platform import write_atomically
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def target_of(written: str, folder: Path, project: Path) -> Path | str:
+    """The file that `save_to` names, relative to the workflow's folder; a sentence where that is
+    not allowed. It stays inside the project, links followed."""
+    fault = path_fault(folder, written)
+    if fault is not None:
+        return fault
+    target = (folder / written).resolve()
+    if not target.is_relative_to(project.resolve()):
+        return f"`{written}` leads out of the project through a link"
+    return target
+
+
+def save(result: StepResult, target: Path) -> str | None:
+    """Write a result: `.json` saves the output, `.csv` a list, everything else text. A sentence
+    where that could not be."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = _content(result, target.suffix.lower()).encode("utf-8", "replace")
+        write_atomically(target, content, private=False)
+    except OSError as error:
+        return f"`{target.name}` was not saved: {error.strerror or 'it could not be written'}"
+    return None
+
+
+def _content(result: StepResult, suffix: str) -> str:
+    value = result.output if result.has_output else result.text
+    if suffix == ".json":
+        return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    if suffix == ".csv" and isinstance(value, list):
+        return table(value)
+    if result.text is not None:
+        return result.text
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def table(rows: list[JSON]) -> str:
+    """A list as CSV: objects by their fields, other values in one column.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    objects = [row if isinstance(row, dict) else {"value": row} for row in rows]
+    names = list(dict.fromkeys(name for row in objects for name in row))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_cell(name) for name in names])
+    writer.writerows([_cell(row.get(name)) for name in names] for row in objects)
+    return out.getvalue()
+
+
+def _cell(value: JSON) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,138 @@
+"""What all parts of one run share: the plan, the ports, the slots, the money, the wish to end.
+
+What a step does with them is left to `steps` and `verbs`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from flowrunner.engine.budget import Budget
+from flowrunner.engine.endings import Ending
+from flowrunner.engine.place import Path, unit_name
+from flowrunner.engine.plan import Plan
+from flowrunner.engine.ports import Ports, Stop
+from flowrunner.errors import ExitStatus
+from flowrunner.events import Event, Warned
+from flowrunner.journal.state import StepState, Totals
+from flowrunner.language.workflow import Money
+from flowrunner.report.figures import money
+
+
+@dataclass(slots=True)
+class Shared:
+    """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
+    what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
+    `held` whose outcome is unknown. `spent` is what earlier processes spent."""
+
+    plan: Plan
+    ports: Ports
+    stop: Stop
+    project: FilePath
+    before: Mapping[str, StepState]
+    slots: asyncio.Semaphore
+    exits: set[ExitStatus] = field(default_factory=set)
+    halted: Ending | None = None
+    held: list[str] = field(default_factory=list)
+    spent: Totals = field(default_factory=Totals)
+    asked_for: Counter[str] = field(default_factory=Counter)
+    _told: set[asyncio.Task[None]] = field(default_factory=set)
+    _writers: dict[str, str] = field(default_factory=dict)
+    _working: int = 0
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing new may start in this run."""
+        return self.halted is not None or self.stop.reason is not None
+
+    def claims(self, target: FilePath, unit: str) -> bool:
+        """Whether a unit may write a file: no other does, whatever the case of its letters."""
+        return self._writers.setdefault(str(target).casefold(), unit) == unit
+
+    def halt(self, ending: Ending) -> None:
+        """Nothing more is sent anywhere in this run, because of this end."""
+        assert ending.stops is not None
+        self.halted = self.halted or ending
+        self.exits.add(ending.stops)
+
+    def budget(
+        self, limit: Money | None, within: Budget | None, name: str, path: Path = ()
+    ) -> Budget | None:
+        """What requests count against under a limit that stands in a budget; `path` is the unit
+        whose earlier spending counts already."""
+        if limit is None:
+            return within
+        spent = self.ports.journal.spent_below(unit_name(path)) if path else self.spent
+        return Budget(
+            stop_at_usd=limit.stop_at_usd,
+            warn_at_usd=limit.warn_at_usd,
+            tokens=limit.tokens,
+            spent_usd=spent.cost_usd,
+            spent_tokens=spent.usage.input + spent.usage.output,
+            parent=within,
+            name=name,
+            on_warn=self._warn,
+        )
+
+    def _warn(self, budget: Budget) -> None:
+        message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"
+        warned = Warned(at=self.now(), code="budget", message=message)
+        task = asyncio.ensure_future(self.append(warned))
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def append(self, event: Event) -> None:
+        """Put an event into the journal."""
+        await self.ports.journal.append(event)
+
+    def now(self) -> float:
+        """Unix time by the run's clock."""
+        return self.ports.clock.now()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Somebody works, so that a person who is waited for may still be waited for."""
+        self._working += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._working -= 1
+            if self._working == 0:
+                self._idle.set()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """The reverse, for work that only waits for a person."""
+        self._working -= 1
+        if self._working == 0:
+            self._idle.set()
+        try:
+            yield
+        finally:
+            self._working += 1
+            self._idle.clear()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that has begun waits for a person."""
+        return self._working == 0
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, at most until the run is to end or nothing works any more."""
+        waits = [
+            asyncio.ensure_future(self.ports.sleep(seconds)),
+            asyncio.ensure_future(self.stop.asked.wait()),
+            asyncio.ensure_future(self._idle.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
