@@ -425,6 +425,66 @@ def test_steps_write_inside_their_project(tmp_path: Path, written: str, inside: 
     assert (path_fault(folder, written) is None) is inside
 
 
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (".env", "is hidden"),
+        (".git/hooks/pre-commit", "is hidden"),
+        ("../.flowrunner/runs/x", "is hidden"),
+        ("out/.hidden.md", "is hidden"),
+        ("out\\.git\\config", "is hidden"),
+        ("GIT~1/config", "is hidden"),
+        ("\u200c.git/config", "is hidden"),
+        ("flowrunner.yaml", "holds the settings"),
+        ("../FlowRunner.YAML", "holds the settings"),
+        ("flowrunner.yaml::$DATA", "holds the settings"),
+        ("out/a.", "ends in a dot or a space"),
+        ("out /a.md", "ends in a dot or a space"),
+        ("out/CON", "is the name of a device"),
+        ("nul.txt", "is the name of a device"),
+        ("com¹.md", "is the name of a device"),
+        ("a\x00b.md", "holds a character"),
+        ("a.md\n", "holds a character"),
+    ],
+)
+def test_what_is_no_place_for_results(tmp_path: Path, written: str, why: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "workflows").mkdir()
+    assert why in (path_fault(tmp_path / "workflows", written) or "")
+
+
+def test_a_path_below_a_hidden_folder_is_judged_inside_its_project(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "mine"
+    (folder / ".git").mkdir(parents=True)
+    assert path_fault(folder, "out/console.md") is None
+
+
+@pytest.mark.parametrize("written", ["flow.yaml", "FLOW.yaml", "out/../flow.yaml", "rows.csv"])
+def test_a_step_saves_over_nothing_that_the_workflow_is_made_of(written: str) -> None:
+    said = told(
+        "inputs: { rows: { type: table, default: rows.csv } }\n"
+        f"steps: [{{ id: a, write: '{{{{ inputs.rows[0].x }}}}', save_to: {written} }}]\n"
+    )
+    assert [each.code for each in said] == ["path-outside"]
+    assert "it would be lost" in said[0].message
+
+
+def test_the_folders_in_front_of_a_template_are_known() -> None:
+    said = codes("steps: [{ id: a, write: x, save_to: '.git/{{ run.id }}.md' }]\n")
+    assert said == ["path-outside"]
+
+
+@pytest.mark.parametrize("mark", [".git", ".flowrunner", "flowrunner.yaml"])
+def test_a_mark_where_everybody_may_write_counts_for_nothing(tmp_path: Path, mark: str) -> None:
+    shared, mine = tmp_path / "shared", tmp_path / "shared" / "mine"
+    mine.mkdir(parents=True)
+    (shared / mark).touch()
+    assert project_root(mine) == shared
+    shared.chmod(0o1777)
+    assert project_root(mine) == mine
+    assert project_root(shared) == shared
+
+
 def test_a_folder_without_a_project_is_its_own(tmp_path: Path) -> None:
     lonely = Path(tmp_path.anchor) / "nowhere-at-all"
     assert project_root(lonely) == lonely

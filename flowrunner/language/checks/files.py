@@ -13,7 +13,7 @@ from flowrunner.language.forms import Leaf
 from flowrunner.language.paths import is_absolute, names_file, path_fault
 from flowrunner.language.shapes import Shape
 from flowrunner.language.templates import names_in
-from flowrunner.language.workflow import SetValues, Step, Workflow
+from flowrunner.language.workflow import SetValues, Step, Workflow, own_files
 from flowrunner.language.workflow.lifting import Place, shared_list
 
 _SAME_EVERYWHERE = {"inputs", "run"}
@@ -46,10 +46,12 @@ def check_files(places: Places, sights: Sights) -> Iterator[Finding]:
 
 def _place_fault(workflow: Workflow, leaf: Leaf) -> str | None:
     if leaf.is_constant:
-        return path_fault(workflow.folder, leaf.source.strip())
+        return path_fault(workflow.folder, leaf.source, own_files(workflow))
     if is_absolute(leaf.source):
         return "`save_to` must be a path relative to the workflow file, this one is absolute"
-    return None
+    # Of a path that is filled in later the folders in front of its first template are known.
+    folders, slash, _ = leaf.source.partition("{")[0].rpartition("/")
+    return path_fault(workflow.folder, f"{folders}/x") if slash else None
 
 
 def _second_writer(places: Places, leaf: Leaf, earlier: tuple[Place, Leaf]) -> Finding:

@@ -5,6 +5,7 @@ Whether it makes sense is left to `checks`, running it to the engine.
 
 from flowrunner.language.workflow.build import build
 from flowrunner.language.workflow.durations import read_duration
+from flowrunner.language.workflow.kept import own_files
 from flowrunner.language.workflow.parts import (
     DEFAULT_RETRY_ON,
     RETRY_KINDS,
@@ -54,5 +55,6 @@ __all__ = [
     "Workflow",
     "Write",
     "build",
+    "own_files",
     "read_duration",
 ]
