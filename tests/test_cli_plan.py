@@ -195,26 +195,58 @@ def test_it_refuses_what_a_run_refuses(
     assert done.out == ""
 
 
+NESTED = """\
+flowrunner: 1
+name: Nested
+inputs: { names: { list: text } }
+defaults: { model: gpt-6-luna }
+budget: 2 USD
+steps:
+  - id: each
+    for_each: inputs.names
+    steps:
+      - { id: read, prompt: "Read {{ item }}", output: { team: [a, b], note: text } }
+      - id: way
+        branch: steps.read.output.team
+        cases:
+          a: [{ id: x, prompt: "A {{ steps.read.output.note }}" }]
+          b: [{ id: y, prompt: "B {{ steps.read.text }}", retry: 2 }]
+  - id: polish
+    repeat: { until: "steps.judge.output.score >= 8", at_most: 3 }
+    steps:
+      - { id: draft, prompt: "Write {{ default(previous.judge.output.advice, 'it') }}" }
+      - { id: judge, prompt: "{{ steps.draft.text }}", output: { score: integer, advice: text } }
+result: "{{ steps.polish.rounds }}"
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [
-        pytest.param("hello", [], id="hello"),
-        pytest.param("ticket_triage", ["-i", f"ticket=@{TICKET}"], id="triage"),
+        pytest.param("workflows/hello", [], id="hello"),
+        pytest.param("workflows/ticket_triage", ["-i", f"ticket=@{TICKET}"], id="triage"),
+        pytest.param("nested", ["--inputs", "inputs.yaml"], id="nested"),
     ],
 )
 def test_what_a_run_costs_lies_between_the_bounds(
     project: Project, simulate: Callable[..., Simulator], name: str, inputs: list[str]
 ) -> None:
     project.with_gallery()
+    project.write("nested.yaml", NESTED)
+    project.write("inputs.yaml", INPUTS)
     server = simulate()
     project.at(server)
-    planned = project.run("plan", f"workflows/{name}.yaml", *inputs, "--json")
+    planned = project.run("plan", f"{name}.yaml", *inputs, "--json")
     assert planned.status == 0, planned.err
     assert not server.ledger, "nothing was sent"
-    ran = project.run("run", f"workflows/{name}.yaml", *inputs, "--json")
+    ran = project.run("run", f"{name}.yaml", *inputs, "--json")
     assert ran.status == 0, ran.err
-    cost = ran.result["money"]["cost_usd"]
-    assert planned.result["low_usd"] <= cost <= planned.result["high_usd"]
-    by_unit = {step["unit"]: step for step in planned.result["steps"]}
+    spent = {"": ran.result["money"]["cost_usd"]}
     for step in ran.result["steps"]:
-        assert step["numbers"]["cost_usd"] <= by_unit[step["unit"]]["high_usd"]
+        unit = re.sub(r"\[\d+\]|#\d+", "", step["unit"])
+        spent[unit] = spent.get(unit, 0) + (step["numbers"]["cost_usd"] or 0)
+    assert planned.result["low_usd"] <= spent[""] <= planned.result["high_usd"]
+    asked = [step for step in planned.result["steps"] if step["model"]]
+    assert {step["unit"] for step in asked} >= {unit for unit, usd in spent.items() if unit and usd}
+    for step in asked:
+        assert step["low_usd"] <= spent.get(step["unit"], 0) <= step["high_usd"], step["unit"]

@@ -292,14 +292,14 @@ def test_rounds_are_between_one_and_all(tmp_path: Path) -> None:
   - { id: send, if: steps.judge.output.score > 6, prompt: "{{ steps.draft.text }}" }
 """
     rows = by_unit(planned(tmp_path, steps))
-    assert [(rows[unit].fewest, rows[unit].most) for unit in ("polish", "draft")] == [
+    assert [(rows[unit].fewest, rows[unit].most) for unit in ("polish", "polish/draft")] == [
         (1, 4),
         (1, 4),
     ]
     first, later = high("Write "), high("Write " + "x" * 4000)
-    assert first + 3 * later <= (rows["draft"].cost.high or 0)
+    assert first + 3 * later <= (rows["polish/draft"].cost.high or 0)
     assert rows["polish"].cost.high == pytest.approx(
-        (rows["draft"].cost.high or 0) + (rows["judge"].cost.high or 0)
+        (rows["polish/draft"].cost.high or 0) + (rows["polish/judge"].cost.high or 0)
     )
     assert rows["polish"].rounds == 4
     assert rows["send"].because == "only if steps.judge.output.score > 6"
@@ -316,9 +316,9 @@ def test_items_of_groups_add_up(tmp_path: Path) -> None:
 """
     found = planned(tmp_path, steps)
     rows = by_unit(found)
-    assert (rows["read"].fewest, rows["read"].most, rows["read"].of) == (3, 3, 3)
-    assert (rows["judge"].fewest, rows["judge"].most, rows["judge"].of) == (1, 1, 3)
-    assert rows["read"].cost.high == pytest.approx(3 * high("Ada"))
+    assert (rows["each/read"].fewest, rows["each/read"].most, rows["each/read"].of) == (3, 3, 3)
+    assert (rows["each/judge"].fewest, rows["each/judge"].most, rows["each/judge"].of) == (1, 1, 3)
+    assert rows["each/read"].cost.high == pytest.approx(3 * high("Ada"))
     assert rows["all"].cost.high == pytest.approx(high("x" * 4000))
 
 

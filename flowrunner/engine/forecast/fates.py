@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flowrunner.engine.forecast.costs import Will
 from flowrunner.engine.forecast.sight import Sight
@@ -21,10 +21,10 @@ class Place:
     will: Will = "run"
     held: str = ""
 
-    def inside(self, fate: Fate) -> Place:
-        """One deeper, in a step of this fate."""
+    def inside(self, step: Step, fate: Fate) -> Place:
+        """One deeper, in a step of this fate; units of what is inside stand under its own."""
         held = "" if fate.will == "run" else fate.because
-        return replace(self, depth=self.depth + 1, will=fate.will, held=held)
+        return Place(f"{self.of(step)}/", self.depth + 1, fate.will, held)
 
     def of(self, step: Step) -> str:
         """The unit of a step that stands here."""

@@ -14,6 +14,7 @@ from flowrunner.engine.forecast.costs import Cost, Row, times, together
 from flowrunner.engine.forecast.fates import Fate, Place, usual
 from flowrunner.engine.forecast.offering import both
 from flowrunner.engine.forecast.sight import Sight
+from flowrunner.engine.place import item_value
 from flowrunner.language.forms import leaves
 from flowrunner.language.templates import Empty, Record, TemplateFault
 from flowrunner.language.workflow import ForEach, Step
@@ -120,6 +121,7 @@ class EachItem:
         self, entry: Any, position: int, place: Place, fate: Fate, *, known: bool
     ) -> tuple[list[Row], Cost]:
         unknown = () if known else (self.each.as_name, "position")
+        entry = item_value(self.each.as_name, entry)
         values = {self.each.as_name: (entry, entry), "position": (position, position)}
         return self.once(self.step, self.sight.with_names(unknown, **values), place, fate)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowrunner.engine.forecast.costs import Will
-from flowrunner.engine.scope import run_scope
+from flowrunner.engine.place import run_names
 from flowrunner.events import JSON
 from flowrunner.language.forms import Leaf
 from flowrunner.language.templates import Expression, Mention, TemplateFault
@@ -39,7 +39,8 @@ class Sight:
     @classmethod
     def of(cls, worst: Mapping[str, JSON], likely: Mapping[str, JSON], now: float) -> Sight:
         """The sight of the first step of a workflow with these inputs."""
-        return cls(run_scope(worst, _RUN, now, {}), run_scope(likely, _RUN, now, {}))
+        scopes = [run_names(inputs, _RUN, now) | {"steps": {}} for inputs in (worst, likely)]
+        return cls(scopes[0], scopes[1])
 
     def with_names(self, names: Iterable[str], **values: tuple[Any, Any]) -> Sight:
         """The same with further variables, each as it is in the worst case and probably; those in

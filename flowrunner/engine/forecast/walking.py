@@ -181,21 +181,21 @@ class _Walk:
 
     def _group(self, step: Step, sight: Sight, place: Place, head: Row) -> tuple[list[Row], Cost]:
         ((_, steps),) = step.lists
-        rows, cost = self.steps(steps, sight, place.inside(Fate(head.will, head.because)))
+        inner = place.inside(step, Fate(head.will, head.because))
+        rows, cost = self.steps(steps, sight, inner)
         offer_last(step, steps, sight)
         return [replace(head, cost=cost), *rows], cost
 
     def _branch(
         self, step: Step, branch: Branch, sight: Sight, place: Place, head: Row
     ) -> tuple[list[Row], Cost]:
-        """One of the lists. Steps of a branch stand under its id, as units do."""
+        """One of the lists."""
         taken = case_taken(branch, sight)
         rows: list[Row] = []
         costs: list[Cost] = []
-        inner = replace(place, unit=f"{place.of(step)}/")
         for case, steps in step.lists:
             fate = stricter(Fate(head.will, head.because), of_case(step, case, taken))
-            below, cost = self.steps(steps, sight, inner.inside(fate))
+            below, cost = self.steps(steps, sight, place.inside(step, fate))
             rows += below
             if fate.will != "skip":
                 costs.append(cost)
@@ -216,7 +216,7 @@ class _Walk:
         terms = replace(self.terms, limited=self.terms.limited or called.budget is not None)
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
-        inner = replace(place, unit=f"{place.of(step)}/").inside(Fate(head.will, head.because))
+        inner = place.inside(step, Fate(head.will, head.because))
         rows, cost = _Walk(terms).steps(called.steps, seen, inner)
         for at, scope in enumerate(both(seen)):
             record = standins.of_nothing(name, "unset")
