@@ -60,3 +60,18 @@ def test_lone_surrogates_do_not_stop_a_report(tmp_path: Path) -> None:
 def test_a_result_is_written_for_people_too() -> None:
     assert result_json({"ö": [1, True]}) == '{\n  "ö": [\n    1,\n    true\n  ]\n}\n'
     assert result_json(float("nan")) == '"nan"\n'
+
+
+def test_a_result_holds_nothing_that_a_terminal_obeys() -> None:
+    value = {"a": "x\x9b2J\x7f \u202egnp\x1b[2J"}
+    text = result_json(value)
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert json.loads(text) == value
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "report.html" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"report\.html") as raised:
+        write_reports(tmp_path, report_of(succeeded()))
+    assert raised.value.filename == str(tmp_path / "report.html")

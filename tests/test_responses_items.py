@@ -116,6 +116,17 @@ def test_other_statuses(status: str, kind: str) -> None:
         ([{"type": "reasoning", "summary": []}], {"input_tokens": 5, "output_tokens": 9}),
         ([message(text(""))], {"input_tokens": 0, "output_tokens": 0}),
         ([message()], None),
+        ([message()], {"input_tokens": 5, "output_tokens": 9}),
+        ([{"type": "message", "role": "assistant", "content": None}], {"output_tokens": 9}),
+        (
+            [{"type": "message", "content": None}],
+            {"input_tokens": 5, "output_tokens": 9},
+        ),
+        ([{"type": "hologram", "light": "x"}], {"input_tokens": 5, "output_tokens": 9}),
+        (
+            [{"type": "hologram"}, {"type": "reasoning", "summary": []}, {"type": "message"}],
+            {"input_tokens": 5, "output_tokens": 9},
+        ),
     ],
 )
 def test_nothing_at_all_is_no_answer(items: list[Any], usage: Any) -> None:
@@ -124,6 +135,16 @@ def test_nothing_at_all_is_no_answer(items: list[Any], usage: Any) -> None:
 
 def test_an_empty_text_that_was_paid_for_is_an_answer() -> None:
     assert read_answer(response(message(text("")))).kind == "completed"
+
+
+def test_items_of_unknown_types_alone_are_named() -> None:
+    answer = read_answer(response({"type": "hologram"}, usage=None))
+    assert "only `hologram`" in (answer.message or "")
+    assert answer.unknown_items == ("hologram",)
+
+
+def test_a_text_beside_an_item_of_an_unknown_type_is_an_answer() -> None:
+    assert read_answer(response({"type": "hologram"}, message(text("hi")))).kind == "completed"
 
 
 def test_a_picture_alone_is_an_answer() -> None:

@@ -185,7 +185,7 @@ def test_too_long_a_wait_is_not_waited_for(asked_s: float, words: str) -> None:
     assert isinstance(decision, GiveUp)
     assert not decision.stops_run
     assert f"asks to wait {words}" in decision.message
-    assert "resume later" in decision.help
+    assert "`flowrunner resume` later" in decision.help
     assert in_words(asked_s) == words
 
 
@@ -307,6 +307,25 @@ def test_a_lost_answer_is_held_or_asked_for_once(kind: str) -> None:
     held = decide(lost(kind), once.counting(lost(kind)), again, 0.5)
     assert isinstance(held, Hold)
     assert "billed" in held.message
+    assert "`flowrunner resume --on-unknown retry_once`" in (held.help or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, None),
+        (400, "unsupported_parameter"),
+        (400, "invalid_value"),
+        (400, "invalid_json_schema"),
+        (400, "context_length_exceeded"),
+        (400, "model_not_found"),
+        (422, None),
+    ],
+)
+def test_what_is_mended_in_the_file_goes_on_with_the_changes(status: int, code: str | None) -> None:
+    decision = first(refused(status, code))
+    assert isinstance(decision, GiveUp)
+    assert decision.help.endswith("`flowrunner resume --accept-changes`")
 
 
 @pytest.mark.parametrize("code", ["server_error", "rate_limit_exceeded", "vector_store_timeout"])

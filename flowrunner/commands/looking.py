@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flowrunner.commands.viewing import Viewer, style_of
-from flowrunner.errors import FlowrunnerError, UsageError
+from flowrunner.errors import EnvironmentFault, FlowrunnerError, UsageError
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import find_run, list_runs
 from flowrunner.project.folders import find_project
@@ -60,10 +60,22 @@ def show(spec: str, step: str | None, *, only_result: bool, viewer: Viewer) -> s
 
 
 def write_report(spec: str, form: str) -> Path:
-    """Make the report of a run again from its journal; the path of the form asked for."""
+    """Make the report of a run again from its journal; the path of the form asked for.
+
+    Raises EnvironmentFault where a file cannot be written.
+    """
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder) as journal:
         state = journal.replay()
         result = None if state.result_seq is None else journal.body(state.result_seq, "result")
-        write_reports(folder, build_report(state, journal), result)
+        report = build_report(state, journal)
+    try:
+        write_reports(folder, report, result)
+    except OSError as fault:
+        why = (fault.strerror or "it cannot be replaced").lower()
+        raise EnvironmentFault(
+            f"`{fault.filename}` could not be written: {why}",
+            help="make room, or move away what stands there, and ask again; nothing of the run "
+            "is lost",
+        ) from fault
     return folder / f"report.{form}"

@@ -6,6 +6,7 @@ Each is replaced whole or left as it was; what stands in them is decided elsewhe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,21 +15,33 @@ from flowrunner.platform import write_atomically
 from flowrunner.report.bounds import compact
 from flowrunner.report.html import render_html
 
+# Beyond what JSON escapes anyway: C1 controls, separators, and overrides of the direction.
+_OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 def write_reports(folder: Path, report: dict[str, JSON], result: JSON = None) -> list[Path]:
     """Write the reports of a run into its folder and say which files those are.
 
     `result` is the run's whole result, which `report` may hold cut; without one result.json is not
-    written. Raises OSError; files that stood there stay as they were.
+    written. Raises OSError with the `filename` in question; files that stood there stay as they
+    were.
     """
     contents = {"report.json": report_json(report), "report.html": render_html(report)}
     if report["result"] is not None:
         contents["result.json"] = result_json(_whole(report, result))
     written = []
     for name, text in contents.items():
-        write_atomically(folder / name, text.encode("utf-8", "backslashreplace"))
+        _write(folder / name, text)
         written.append(folder / name)
     return written
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as fault:
+        # Named after the file that was wanted, whichever it stood in for on the way.
+        raise OSError(fault.errno, fault.strerror or str(fault), str(path)) from fault
 
 
 def report_json(report: dict[str, JSON]) -> str:
@@ -37,12 +50,15 @@ def report_json(report: dict[str, JSON]) -> str:
 
 
 def result_json(result: JSON) -> str:
-    """A result as people read JSON: indented, letters as they are."""
+    """A result as people read JSON: indented, letters as they are.
+
+    What a terminal would obey or not show is written as an escape, which means the same in JSON.
+    """
     try:
         text = json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False)
     except ValueError:
         text = compact(result)
-    return text + "\n"
+    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
 
 
 def _whole(report: dict[str, JSON], result: JSON) -> JSON:

@@ -5,7 +5,6 @@ The rows come from run states, the texts from the report document; the caller pr
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from flowrunner.report.bounds import compact
 from flowrunner.report.closing import summary_line
 from flowrunner.report.figures import count, duration, iso_utc, money, readable_utc
 from flowrunner.report.terminal import Style, outcome_words, shown_price
+from flowrunner.report.wrapping import wrapped_line
 
 _LOOKS = {
     "interrupted": "cancelled",
@@ -153,7 +153,7 @@ def _part(title: str, texts: list[str], style: Style) -> list[str]:
 def _indented(text: str, style: Style) -> list[str]:
     lines: list[str] = []
     for line in style.block(text).split("\n"):
-        wrapped = textwrap.wrap(line, max(24, style.width - 2), break_on_hyphens=False)
+        wrapped = wrapped_line(line, max(24, style.width - 2))
         lines += [f"  {part}" for part in wrapped] or [""]
     return lines
 

@@ -158,19 +158,18 @@ class ResponsesClient:
         )
 
     def _no_response(self, reply: wire.WireReply, why: str) -> Lost:
-        raw, request_id = self._shown(reply.content), _request_id(reply.headers)
+        raw = self._shown(reply.content)
         start = " ".join(raw[: 4 * SHOWN].split())[:SHOWN]
         said = f"first {SHOWN} characters: {start}" if start else "it was empty"
-        named = f"; request id {request_id}" if request_id else ""
         return Lost(
             kind="not-a-response",
             message=self._scrubber.scrub(
                 f"the server answered {reply.status}, but not in the Responses format "
-                f"({why}; {said}{named})"
+                f"({why}; {said})"
             ),
             elapsed_s=reply.elapsed_s,
             http_status=reply.status,
-            request_id=request_id,
+            request_id=_request_id(reply.headers),
             raw=raw,
         )
 

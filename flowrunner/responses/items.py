@@ -190,10 +190,28 @@ def _kind_of_completed(
         return "open-calls", (
             f"The model asks for tool calls that this version cannot answer: {named}."
         )
-    shown = {_type(item) for item in items} - _SILENT
+    shown = {_type(item) for item in items if _may_answer(item)}
     if not shown or (is_blank and shown == {"message"}):
-        return "empty", "The server says that the response is completed, but it holds no answer."
+        return "empty", _empty_sentence(items)
     return "completed", None
+
+
+def _may_answer(item: Mapping[str, Any]) -> bool:
+    """Whether an item gives something to whoever asked: of a message, whether it holds a text."""
+    kind = _type(item)
+    if kind == "message":
+        return next(_parts([item], "output_text"), None) is not None
+    return kind not in _SILENT and kind in catalog.table("output_item_types")
+
+
+def _empty_sentence(items: list[Mapping[str, Any]]) -> str:
+    said = "The server says that the response is completed, but it holds no answer"
+    known = catalog.table("output_item_types")
+    strange = sorted({_type(item) for item in items} - set(known))
+    if not strange:
+        return f"{said}."
+    named = ", ".join(f"`{name[:60]}`" for name in strange[:5])
+    return f"{said} that this version can read, only {named}."
 
 
 def _is_blank(text: str, usage: Usage | None) -> bool:

@@ -115,7 +115,8 @@ def _key(refused: Refused, asked: Asked) -> GiveUp:
         message=_one_line(
             f"{asked.host} refused the key in `{asked.key_name}`{said} ({facts(refused)})"
         ),
-        help=f"check that `{asked.key_name}` holds a whole, valid key of this provider",
+        help=f"check that `{asked.key_name}` holds a whole, valid key of this provider, "
+        "then `flowrunner resume`",
         stops_run=True,
     )
 
@@ -130,39 +131,48 @@ def _mcp_server(refused: Refused, asked: Asked) -> GiveUp:
             f"{asked.host} could not reach the MCP server {named}: "
             f"{refused.error.message} ({facts(refused)})"
         ),
-        help="check that the server runs and that its `server_url` and `authorization` are right",
+        help="check that the server runs and that its `server_url` and `authorization` are right, "
+        "then `flowrunner resume`",
     )
 
 
+_ACCEPT = ", then `flowrunner resume --accept-changes`"
+"""How a run goes on whose file was edited: it holds to the file it began with otherwise."""
+
 _HELP_BY_CLASS: dict[Class, str] = {
-    "quota": "add credit or raise the limit in the provider's billing settings, then resume",
-    "rate-limit": "lower `limits.at_once`, or resume later: finished steps are kept",
-    "too-large": "shorten the input or lower `max_output_tokens`: this one request is too large",
-    "server": "resume later: finished steps are kept and not paid for again",
+    "quota": "add credit or raise the limit in the provider's billing settings, then "
+    "`flowrunner resume`",
+    "rate-limit": "`flowrunner resume` later, with a smaller `--at-once`: finished steps are kept",
+    "too-large": "this one request is too large: shorten its prompt or lower `max_output_tokens`"
+    f"{_ACCEPT}",
+    "server": "`flowrunner resume` later: finished steps are kept and not paid for again",
 }
 _HELP_BY_CODE = {
-    "unknown_parameter": "remove {param} from the step, or check its spelling",
-    "unsupported_parameter": "remove {param} from the step: this model does not take it",
-    "unsupported_value": "change {param}: this model does not take that value",
-    "invalid_value": "change the value of {param}",
-    "invalid_type": "change the value of {param}",
-    "context_length_exceeded": "shorten the input, or choose a model with a larger window",
-    "invalid_json_schema": "change the `output` or `schema` of the step",
-    "previous_response_not_found": "the response to continue was not stored: run that step again "
-    "with `store: true`",
+    "unknown_parameter": "remove {param} from the step, or check its spelling" + _ACCEPT,
+    "unsupported_parameter": "remove {param} from the step: this model does not take it" + _ACCEPT,
+    "unsupported_value": "change {param}: this model does not take that value" + _ACCEPT,
+    "invalid_value": "change the value of {param}" + _ACCEPT,
+    "invalid_type": "change the value of {param}" + _ACCEPT,
+    "context_length_exceeded": f"shorten the input or choose a model with a larger window{_ACCEPT}",
+    "invalid_json_schema": f"change the `output` or `schema` of the step{_ACCEPT}",
+    "previous_response_not_found": "the response to continue was not stored: write `store: true` "
+    f"on that step{_ACCEPT}",
     "invalid_encrypted_content": "the replayed reasoning belongs to another model or account: "
     "run the step above again",
-    "conversation_locked": "another request uses this conversation: resume when it is done",
+    "conversation_locked": "another request uses this conversation: `flowrunner resume` when it is "
+    "done",
 }
 _HELP_BY_STATUS = {
-    400: "change what the message names in the step, then resume",
-    403: "check that the project of the key may use this model, and from this country",
-    404: "check the model, the ids in the step and the end of the base URL (`/v1`)",
+    400: f"change what the message names in the step{_ACCEPT}",
+    403: "check that the project of the key may use this model, and from this country, then "
+    "`flowrunner resume`",
+    404: "check the end of the base URL (`/v1`), the model and the ids in the step; where the file "
+    f"was edited{_ACCEPT.removeprefix(', then')}",
     405: "check the base URL: it must end before `/responses`",
-    408: "resume later",
-    409: "another request changes the same thing: resume when it is done",
-    413: "send less: shorten the input or attach smaller files",
-    422: "change what the message names in the step, then resume",
+    408: "`flowrunner resume` later",
+    409: "another request changes the same thing: `flowrunner resume` when it is done",
+    413: f"send less: shorten the input or attach smaller files{_ACCEPT}",
+    422: f"change what the message names in the step{_ACCEPT}",
 }
 
 
@@ -185,8 +195,8 @@ def _help_with_model(message: str, asked: Asked) -> str:
     name = asked.model or (match and (match[1] or match[2]))
     near = did_you_mean(name, catalog.model_names()) if name else None
     if name is None or near == name or near is None:
-        return "check the spelling of `model`, and that the project of the key may use it"
-    return f"did you mean `model: {near}`?"
+        return f"check the spelling of `model`, and that the project of the key may use it{_ACCEPT}"
+    return f"did you mean `model: {near}`? Correct it{_ACCEPT}"
 
 
 def _one_line(text: str) -> str:

@@ -73,7 +73,8 @@ def _after_answer(
             reason="quota",
             message=f"{asked.host} says that the quota or credit of this key is used up "
             f"(code `{code}`, request id {answered.request_id})",
-            help="add credit or raise the limit in the provider's billing settings, then resume",
+            help="add credit or raise the limit in the provider's billing settings, then "
+            "`flowrunner resume`",
             stops_run=True,
         )
     wait_s = _wait_s(None, tries, policy, random)
@@ -93,7 +94,7 @@ def _after_refusal(
         return GiveUp(
             reason=end.reason,
             message=f"{end.message}; the server asks to wait {in_words(asked_s)}",
-            help="resume later: finished steps are kept and not paid for again",
+            help="`flowrunner resume` later: finished steps are kept and not paid for again",
         )
     wait_s = _wait_s(asked_s, tries, policy, random)
     if wait_s is not None:
@@ -139,7 +140,7 @@ _NETWORK_HELP = {
     "name": "check the network and the host in the base URL",
     "refused": "check that the server runs and that the base URL names its port",
     "tls": "check the host in the base URL, the clock of this machine and its certificates",
-    "cancelled": "resume to go on: nothing of this request was sent",
+    "cancelled": "`flowrunner resume` goes on: nothing of this request was sent",
     "unsendable": "check the key and the other settings that become headers",
 }
 
@@ -153,7 +154,8 @@ def _after_loss(lost: Lost, tries: Tries, policy: RetryPolicy, random: float) ->
     return Hold(
         message=f"The request was sent and its answer was lost: {lost.message}{named}; "
         "it may have been processed and billed",
-        help="write `on_unknown: retry_once` on the step to ask again, then resume",
+        help="ask again with `flowrunner resume --on-unknown retry_once`, "
+        "which may pay a second time",
     )
 
 
