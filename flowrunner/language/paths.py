@@ -75,7 +75,7 @@ def _name_fault(name: str) -> str | None:
         return "it holds a character that no name may have"
     # Some disks pass over characters that nobody sees, and keep short names such as `GIT~1`.
     seen = "".join(each for each in name if unicodedata.category(each) != "Cf").casefold()
-    if seen.startswith(".") or seen.startswith("git~"):
+    if seen.startswith((".", "git~")):
         return f"`{name}` is hidden, and what begins with a dot is not for results"
     if seen.partition(":")[0] == _PROJECT_FILE:
         return f"`{name}` holds the settings of a project"

@@ -14,7 +14,7 @@ from flowrunner.language.document import Document
 from flowrunner.language.schema.keys import missing, no_verb, two_verbs, unknown_keys
 from flowrunner.language.schema.names import bad_name
 from flowrunner.language.schema.scalars import misread, plain_duration
-from flowrunner.language.schema.validating import Violation, spelled
+from flowrunner.language.schema.validating import Violation, any_step, spelled
 from flowrunner.language.schema.words import found, in_backticks, name_of
 
 _PLAIN_WORD = re.compile(r"[\w./=-]+")
@@ -30,7 +30,7 @@ def say(violation: Violation, document: Document) -> list[Finding]:
     rule = str(violation.schema.get("x-rule", ""))
     if rule == "id" and violation.keyword != "type":
         return [bad_name(violation)]
-    if violation.keyword == "type":
+    if violation.keyword == "type" and (rule != "version" or violation.value is None):
         return [_wrong_type(violation, document)]
     if rule in _OF_RULES:
         return [_OF_RULES[rule](violation)]
@@ -73,11 +73,35 @@ def _wrong_type(violation: Violation, document: Document) -> Finding:
     if "array" in wanted and text is not None and isinstance(key, str):
         listed = _words_of(text) if key == "run" else text
         return _unfit(violation, help=f"write `{key}: [{listed}]`" if len(text) < 60 else None)
-    if "a text" in _expected(violation) and isinstance(value, dict | list):
-        only = spelled(value[0]) if isinstance(value, list) and len(value) == 1 else None
-        fix = f"write `{key}: {only}`" if only else "for several lines, write `|` behind the colon"
-        return _unfit(violation, help=fix)
-    return _unfit(violation)
+    return _unfit(violation, help=_fix_of_kind(violation, key))
+
+
+def _fix_of_kind(violation: Violation, key: str | int) -> str | None:
+    """How to write what should have been a text, an expression, or steps."""
+    value, expected = violation.value, _expected(violation)
+    only = spelled(value[0]) if isinstance(value, list) and len(value) == 1 else None
+    if expected == "a list of steps" and isinstance(value, dict):
+        return _with_dashes(value)
+    if expected.startswith("a step such as"):
+        said = spelled(value)
+        shown = f'"{said}"' if said and len(said) <= 40 and '"' not in said else "…"
+        return f"a step has an `id` and a verb: write `- {{ id: NAME, prompt: {shown} }}`"
+    if expected.startswith("an expression"):
+        example = only or "steps.check.output.urgent"
+        return f"write the expression itself, such as `{key}: {example}`"
+    if "a text" in expected and isinstance(value, dict | list):
+        return f"write `{key}: {only}`" if only else "for several lines, write `|` behind the colon"
+    return None
+
+
+def _with_dashes(steps: Mapping[str, object]) -> str:
+    """The advice to somebody who has left out the dashes of a list of steps."""
+    known = any_step()["properties"]
+    if any(key in known for key in steps):
+        first = next(iter(steps))
+        shown = spelled(steps[first]) or "…"
+        return f"each step begins with a dash: write `- {first}: {shown}`"
+    return f"each step begins with a dash and its name: write `- id: {next(iter(steps), 'NAME')}`"
 
 
 def _words_of(command: str) -> str:
@@ -128,7 +152,27 @@ def _version(violation: Violation) -> Finding:
     return _finding("version", violation, message, "write `flowrunner: 1`")
 
 
+def _expression(violation: Violation) -> Finding:
+    if violation.keyword != "not":
+        return _OF_VALUES.get(violation.keyword, _unfit)(violation)
+    word = "true" if violation.value else "false"
+    return _unfit(violation, help=f"write `{violation.route[-1]}: {word}`")
+
+
+def _model(violation: Violation) -> Finding:
+    if violation.keyword != "not":
+        return _OF_VALUES.get(violation.keyword, _unfit)(violation)
+    message = f"{name_of(violation.route)} must be the name of a model, found a template"
+    fix = "write the name itself; `--model NAME` puts another in its place for one run"
+    return _finding("wrong-type", violation, message, fix)
+
+
 def _duration(violation: Violation) -> Finding:
+    text, key = spelled(violation.value) or "", str(violation.route[-1])
+    if "boolean" in violation.schema.get("type", ()):
+        reading = misread(text, ["boolean"], is_plain=text not in ("true", "false"))
+        if reading is not None:
+            return _unfit(violation, "duration", reading[2].replace("KEY", key))
     return _unfit(violation, "duration", plain_duration(violation.value, violation.route))
 
 
@@ -160,6 +204,8 @@ _OF_KEYS: Mapping[str, Callable[[Violation], list[Finding]]] = {
 _OF_RULES: Mapping[str, Callable[[Violation], Finding]] = {
     "version": _version,
     "duration": _duration,
+    "expression": _expression,
+    "model": _model,
     "budget": _budget,
     "metadata": _metadata,
     "empty-prompt": _empty_prompt,
