@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from flowrunner.cli.options import option
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.checking import validate as validate_files
 from flowrunner.diagnostics import Form
@@ -11,7 +12,7 @@ from flowrunner.diagnostics import Form
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@click.option(
+@option(
     "--format",
     "form",
     type=click.Choice(["full", "concise", "json", "github"]),
@@ -19,7 +20,7 @@ from flowrunner.diagnostics import Form
     show_default=True,
     help="How mistakes are printed.",
 )
-@click.option("--strict", is_flag=True, help="Count warnings as errors.")
+@option("--strict", is_flag=True, help="Count warnings as errors.")
 @click.pass_obj
 def validate(screen: Screen, /, paths: tuple[str, ...], form: Form, strict: bool) -> int:
     """Find every mistake in workflow files. Needs no key and sends nothing.

@@ -6,6 +6,7 @@ Every way a command can end is turned into a sentence and a status here and nowh
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import traceback
 from collections.abc import Sequence
@@ -43,6 +44,9 @@ Exit statuses: 0 done, 1 a step failed, 2 wrong command line or inputs, 3 workfl
 sent), 4 environment (key, quota, disk, network), 5 stopped by budget or policy, 6 done with failed
 items, 7 already running, 8 held (a call's outcome is unknown), 9 waiting for a person, 10 journal
 unusable, 70 a bug of ours, 130/143 interrupted (can be resumed)."""
+
+
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ENOMEM, errno.EROFS, errno.EIO}
 
 
 class Commands(click.Group):
@@ -124,6 +128,12 @@ def _say(screen: Screen, error: Exception) -> int:
     if isinstance(error, FlowrunnerError):
         screen.error(error.message, error.help)
         return error.exit_status
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        screen.error(
+            f"the system says: {error.strerror}",
+            "make room for it (`ulimit -n` shows how many files may be open), then resume",
+        )
+        return ExitStatus.ENVIRONMENT
     screen.progress("".join(traceback.format_exception(error)))
     screen.error(
         "this is a mistake in flowrunner, not in your files",

@@ -22,6 +22,7 @@ from flowrunner.project.inputs import Given
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Ask a local simulator: no key, no network, no cost.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--yes", is_flag=True, help="Ask no question about the cost.")
 @option("--reuse", is_flag=True, help="Take answers of earlier runs to the very same requests.")
 @decisions
 @click.pass_obj
@@ -43,12 +44,13 @@ def run(
 
 @click.command()
 @click.argument("run", default="latest")
+@click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE", help="A secret input.")
 @option(
     "--accept-changes", is_flag=True, help="Go on with files that were edited since the run began."
 )
 @decisions
 @click.pass_context
-def resume(ctx: click.Context, /, run: str, **options: Any) -> int:
+def resume(ctx: click.Context, /, run: str, pairs: tuple[str, ...], **options: Any) -> int:
     """Go on with a run where it ended; finished steps are not paid for again.
 
     RUN is an id or the beginning of one, `latest`, `latest-failed`, or `@2` for the one before the
@@ -58,7 +60,8 @@ def resume(ctx: click.Context, /, run: str, **options: Any) -> int:
     said = ctx.get_parameter_source("on_unknown") is click.core.ParameterSource.COMMANDLINE
     asks_held = said and options["on_unknown"] == "retry_once"
     chosen = RunOptions(asks_held=asks_held, **options)
-    return resume_run(run, chosen, ctx.obj, ctx.obj.questioner())
+    given = Given(pairs, stdin=sys.stdin.buffer, ask=ctx.obj.asker())
+    return resume_run(run, given, chosen, ctx.obj, ctx.obj.questioner())
 
 
 @click.command()

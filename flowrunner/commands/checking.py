@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowrunner.diagnostics import Diagnostic, Form, render
+from flowrunner.diagnostics import Diagnostic, Form, did_you_mean, render
 from flowrunner.errors import ExitStatus, InvalidWorkflow, UsageError
 from flowrunner.language.load import load
 from flowrunner.language.workflow import Workflow
 
 _ENDINGS = (".yaml", ".yml")
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ def validate(paths: Sequence[str], form: Form, *, strict: bool, colour: bool) ->
     files = find_workflows(paths or ["."])
     day = today()
     found = [diagnostic for file in files for diagnostic in load(file, str(file), today=day)[1]]
-    errors = sum(one.severity == "error" or strict for one in found)
+    counts = ("error", "warning") if strict else ("error",)
+    errors = sum(one.severity in counts for one in found)
     text = render(found, form, colour=colour)
     status = ExitStatus.INVALID if errors else ExitStatus.DONE
     return Checked(text, _tally(len(files), found, errors), status)
@@ -48,9 +50,10 @@ def _tally(files: int, found: Sequence[Diagnostic], errors: int) -> str:
     checked = f"{files} file{'s' * (files != 1)} checked"
     if not found:
         return f"{checked}, no mistakes"
-    warnings = len(found) - errors
-    parts = [f"{errors} error{'s' * (errors != 1)}"]
-    parts += [f"{warnings} warning{'s' * (warnings != 1)}"] if warnings else []
+    hints = sum(one.severity == "hint" for one in found)
+    warnings = len(found) - errors - hints
+    named = {"error": errors, "warning": warnings, "hint": hints}
+    parts = [f"{count} {word}{'s' * (count != 1)}" for word, count in named.items() if count]
     return f"{checked}: {', '.join(parts)}"
 
 
@@ -96,9 +99,14 @@ def _begins_workflow(path: Path) -> bool:
 
 
 def _near(path: Path) -> str | None:
-    parent = path.parent
-    names = [file.name for file in _inside(parent)] if parent.is_dir() else []
-    return f"here are: {', '.join(names)}" if names else None
+    folder = path.parent
+    beside = sorted(folder.iterdir()) if folder.is_dir() else []
+    names = [str(file) for file in beside if file.suffix in _ENDINGS]
+    near = did_you_mean(str(path), names)
+    if near:
+        return f"did you mean `{near}`?"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"there are: {', '.join(names[:_SHOWN])}{more}" if names else None
 
 
 def load_valid(path: Path, colour: bool) -> tuple[Workflow, str]:
@@ -107,8 +115,11 @@ def load_valid(path: Path, colour: bool) -> tuple[Workflow, str]:
     Raises UsageError where there is no such file, InvalidWorkflow with all its mistakes.
     """
     find_workflows([str(path)])
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no file that can be read"
+        raise UsageError(f"`{path}` is {what}", help=_near(path / "x" if path.is_dir() else path))
     workflow, found = load(path, str(path), today=today())
-    text = render(found, "full", colour=colour)
+    text = render([one for one in found if one.severity != "hint"], "full", colour=colour)
     if workflow is None or any(one.severity == "error" for one in found):
         raise InvalidWorkflow(f"{text}\n{path} has mistakes; nothing was sent")
     return workflow, text

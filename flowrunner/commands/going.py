@@ -48,7 +48,8 @@ def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
 
 @dataclass(slots=True)
 class Going:
-    """A run at work in this process. `ask` puts a question to the person at the terminal."""
+    """A run at work in this process. `ask` puts a question to the person at the terminal; `secrets`
+    are the values of secret inputs."""
 
     plan: Plan
     journal: Journal
@@ -57,6 +58,7 @@ class Going:
     viewer: Viewer
     wire: Wire
     ask: Ask | None = None
+    secrets: tuple[str, ...] = ()
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
@@ -87,7 +89,7 @@ class Going:
     async def _run(self, first: RunStarted | RunResumed, teller: Teller) -> RunFinished:
         stop = Stop()
         clock = SystemClock()
-        scrubber = Scrubber(self.operator.secrets())
+        scrubber = Scrubber((*self.operator.secrets(), *self.secrets))
         restore = self._on_signals(stop, teller)
         shelf = self._shelf()
         try:

@@ -35,6 +35,9 @@ def _git(folder: Path) -> tuple[str | None, bool | None]:
     commit = _ask_git(folder, "rev-parse", "HEAD")
     if not commit:
         return None, None
+    # Comparing files runs the filters that a repository names: what came with it starts nothing.
+    if _ask_git(folder, "config", "--local", "--get-regexp", r"^(filter|include|includeif)\."):
+        return commit, None
     return commit, bool(_ask_git(folder, "status", "--porcelain", "--untracked-files=no"))
 
 
@@ -42,8 +45,7 @@ def _ask_git(folder: Path, *words: str) -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    # The folder's own configuration may name programs to start: it is not listened to.
-    safe = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath="]
+    safe = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath="]
     try:
         done = subprocess.run(  # noqa: S603  # an argument list of ours
             [git, *safe, "-C", str(folder), *words],

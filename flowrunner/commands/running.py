@@ -17,8 +17,10 @@ from flowrunner.commands.changes import changed_inputs, changed_texts
 from flowrunner.commands.checking import load_valid, today
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.people import Ask
+from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer
+from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import OnUnknown, Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import SystemClock
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
@@ -28,10 +30,12 @@ from flowrunner.journal.runs import HOME, create_run_folder, find_run
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
 from flowrunner.language.workflow import Money, Workflow
+from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
 from flowrunner.project.inputs import Given, read_inputs
 from flowrunner.project.settings import KEY, MODEL, load_settings
 from flowrunner.project.settings import Settings as Operator
+from flowrunner.report.figures import money
 from flowrunner.secrets import Scrubber
 from flowrunner.simulator import Simulator
 from flowrunner.wire import Endpoint, Secret
@@ -55,6 +59,7 @@ class RunOptions:
     reuse: bool = False
     accept_changes: bool = False
     asks_held: bool = False
+    yes: bool = False
     as_json: bool = False
 
 
@@ -68,23 +73,30 @@ def start(
     loaded, warnings = load_valid(workflow, viewer.colour)
     operator = _operator(workflow, options)
     read = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
+    secrets = secret_values(loaded.inputs, read)
     inputs = Scrubber(operator.secrets()).scrub_json(read)
     with _endpoint(operator, options.simulate) as endpoint:
         clock = SystemClock()
         plan = Plan("", clock.now(), loaded, inputs, _settings(endpoint, operator, options))
         check_models(plan)
+        _confirm(plan, operator, options, ask)
         wire = open_wire(plan, operator.proxies)
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
         plan = replace(plan, run=folder.name)
-        with Journal.create(folder, plan.frozen(operator.project), clock.now) as journal:
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask)
+        frozen = plan.frozen(operator.project)
+        frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
+        with Journal.create(folder, frozen, clock.now) as journal:
+            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
             return going.run(_first_event(plan), as_json=options.as_json)
 
 
-def resume(spec: str, options: RunOptions, viewer: Viewer, ask: Ask | None = None) -> ExitStatus:
-    """Take a run up again where its journal ends; the exit status.
+def resume(
+    spec: str, given: Given, options: RunOptions, viewer: Viewer, ask: Ask | None = None
+) -> ExitStatus:
+    """Take a run up again where its journal ends; the exit status. `given` are its secret inputs,
+    which no journal keeps.
 
     Raises UsageError for a run that does not exist, has nothing left to do or whose files were
     edited since, RunBusy when a process works on it, JournalUnusable.
@@ -101,13 +113,44 @@ def resume(spec: str, options: RunOptions, viewer: Viewer, ask: Ask | None = Non
         kept = _Kept(journal, state, _project_of(folder))
         operator = _operator(kept.folder, options)
         plan = kept.plan(operator, options, viewer)
+        plan, secrets = _with_secrets(plan, given)
         with _endpoint(operator, plan.settings.simulated) as endpoint:
             _check_same_server(plan, endpoint)
             wire = open_wire(plan, operator.proxies)
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask)
+            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
+    """The plan with its secret inputs, given anew, and their values."""
+    wanted = [known for known in plan.workflow.inputs if known.secret]
+    if not wanted and not given.pairs:
+        return plan, ()
+    read = read_inputs(wanted, replace(given, workflow_folder=plan.workflow.folder))
+    return replace(plan, inputs={**plan.inputs, **read}), secret_values(wanted, read)
+
+
+def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | None) -> None:
+    """Ask the person at the terminal about a run that may cost more than `confirm_above`."""
+    limit = operator.confirm_above_usd
+    if limit is None or ask is None or options.simulate or options.yes:
+        return
+    terms = Terms(
+        prices=plan.settings.prices,
+        below=plan.settings.below,
+        above=plan.settings.above,
+        limited=plan.settings.budget is not None,
+        now=plan.started_at,
+    )
+    most = forecast(plan.workflow, plan.inputs, terms).cost.high
+    if most is not None and most <= limit:
+        return
+    price = "an amount that is not known" if most is None else f"up to {money(most)}"
+    said = ask(f"This run may cost {price} (`confirm_above` is {money(limit)}). Go on? [y/n] ")
+    if said.strip().casefold() not in ("y", "yes"):
+        raise UsageError("nothing was sent", help="`flowrunner plan` shows what would be run")
 
 
 def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Settings:
@@ -124,20 +167,16 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
         on_unknown=options.on_unknown,
         below=operator.below,
         file_limits=(limits.at_once, limits.timeout_s),
-        budget=_smaller(operator.budget, options.max_cost_usd),
+        budget=_budget(operator, options),
         prices=operator.prices,
         reuse=options.reuse,
     )
 
 
-def _smaller(budget: Money | None, max_cost_usd: float | None) -> Money | None:
-    """Of two limits on one thing the smaller wins."""
-    if max_cost_usd is None:
-        return budget
-    if budget is None:
-        return Money(stop_at_usd=max_cost_usd)
-    stop_at = min(max_cost_usd, budget.stop_at_usd or max_cost_usd)
-    return replace(budget, stop_at_usd=stop_at)
+def _budget(operator: Operator, options: RunOptions) -> Money | None:
+    """What one run may spend by the project and by the command line."""
+    most = options.max_cost_usd
+    return in_force((operator.budget, None if most is None else Money(stop_at_usd=most)))
 
 
 def _operator(start_: Path, options: RunOptions) -> Operator:
@@ -221,7 +260,7 @@ class _Kept:
                 settings,
                 at_once=options.at_once or settings.at_once,
                 timeout_s=options.timeout_s or settings.timeout_s,
-                budget=_smaller(operator.budget, options.max_cost_usd) or settings.budget,
+                budget=_budget(operator, options) or settings.budget,
                 prices=operator.prices,
                 recheck=changed,
                 asks_held=options.asks_held,

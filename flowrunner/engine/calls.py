@@ -129,7 +129,11 @@ class Caller:
         if self.budget is None:
             return await self._post_once(address, body)
         with await self.budget.reserve(worst_case(body, self.prices)) as reserved:
-            outcome, decision = await self._post_once(address, body)
+            try:
+                outcome, decision = await self._post_once(address, body)
+            except Stopped:
+                reserved.release()
+                raise
             if isinstance(outcome, Answered):
                 usage = outcome.usage
                 tokens = None if usage is None else usage.input + usage.output

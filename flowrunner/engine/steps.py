@@ -327,6 +327,10 @@ def _target(unit: Unit) -> FilePath | Ending | None:
     target = target_of(written, unit.place.file.workflow.folder, unit.shared.project)
     if isinstance(target, str):
         return failed("save", target)
+    if unit.shared.plan.settings.simulated:
+        # What nobody paid for does not take the place of what somebody did.
+        inside = target.relative_to(unit.shared.project.resolve())
+        target = unit.shared.ports.journal.folder / "files" / inside
     if not unit.shared.claims(target, unit.name):
         return failed("save", f"another step saves to `{written}` already")
     return target
