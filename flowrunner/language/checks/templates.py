@@ -10,10 +10,21 @@ from dataclasses import replace
 
 from flowrunner.diagnostics import Finding
 from flowrunner.language.checks.sights import Sight, Sights
-from flowrunner.language.forms import Leaf, finding_of, leaves
+from flowrunner.language.forms import Leaf, finding_of, has_template, leaves
+from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import ANY
-from flowrunner.language.templates import Mention, TemplateFault, analyse
+from flowrunner.language.templates import (
+    FUNCTIONS,
+    Mention,
+    Purpose,
+    TemplateFault,
+    analyse,
+    names_in,
+)
 from flowrunner.language.workflow import Step, Workflow
+from flowrunner.language.workflow.prompts import ROLES
+
+_MESSAGES = frozenset({"prompt", "prompt_file", "input", "content", *ROLES})
 
 
 def check_templates(workflow: Workflow, sights: Sights, ending: Sight) -> Iterator[Finding]:
@@ -21,6 +32,7 @@ def check_templates(workflow: Workflow, sights: Sights, ending: Sight) -> Iterat
     for step in workflow.all_steps():
         for leaf in step.leaves:
             yield from _check_leaf(step, leaf, sights.of(step).of(step, leaf))
+            yield from _check_emptiness(step, leaf)
     for leaf in leaves(workflow.result):
         yield from _check_leaf(None, leaf, ending)
 
@@ -32,10 +44,32 @@ def _check_leaf(step: Step | None, leaf: Leaf, sight: Sight) -> Iterator[Finding
         sight = sight.naming({"previous": ANY})
     elif leaf.used_as != "condition":
         yield from (_first_round(leaf, each) for each in rounds if not each.guarded)
-    used_as = "value" if leaf.used_as == "branch" else leaf.used_as
+    used_as = _purpose(step, leaf)
     for fault in analyse(leaf.parsed, sight.roots(leaf), used_as):
         finding = finding_of(fault, leaf.route)
         yield _about_list(leaf, fault, finding, sight) if leaf.used_as == "list" else finding
+
+
+def _purpose(step: Step | None, leaf: Leaf) -> Purpose:
+    """What a template is for. A file may decide something, and be given to another workflow."""
+    is_argument = step is not None and leaf.route[len(step.route) :][:1] == ("with",)
+    if leaf.used_as == "branch" or is_argument:
+        return "condition"
+    return leaf.used_as
+
+
+def _check_emptiness(step: Step, leaf: Leaf) -> Iterator[Finding]:
+    """A message to the model that is empty in every run, whatever its templates look at."""
+    is_message = isinstance(step.verb, Prompt) and leaf.route[-1] in _MESSAGES
+    if not is_message or not has_template(leaf.source) or names_in(leaf.parsed) - {*FUNCTIONS}:
+        return
+    try:
+        said = leaf.fill({})
+    except TemplateFault:
+        return
+    if isinstance(said, str) and not said.strip():
+        message = "this message is empty in every run"
+        yield Finding("empty-prompt", message, leaf.route, "write what the model is asked")
 
 
 def _no_round(step: Step | None, leaf: Leaf, mention: Mention) -> Finding:

@@ -4,7 +4,7 @@ A template sees the items of its values and the functions of one table, nothing 
 stand in a workflow file, and which values a step sees, is left to the rest of the house.
 """
 
-from flowrunner.language.templates.analysis import analyse, names_in, shape_of
+from flowrunner.language.templates.analysis import Purpose, analyse, names_in, shape_of
 from flowrunner.language.templates.faults import TemplateFault
 from flowrunner.language.templates.functions import FUNCTIONS, Function
 from flowrunner.language.templates.mentions import Mention
@@ -24,6 +24,7 @@ __all__ = [
     "Expression",
     "Function",
     "Mention",
+    "Purpose",
     "Record",
     "Template",
     "TemplateFault",

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from jinja2 import nodes as ast
 
 from flowrunner.language.shapes import Shape
+from flowrunner.language.templates.constants import constant_faults
 from flowrunner.language.templates.faults import TemplateFault
 from flowrunner.language.templates.inference import Inference, Names
 from flowrunner.language.templates.parsed import Expression, Template, Value
@@ -34,7 +35,8 @@ def analyse(
     """What is wrong with a template whose names have these shapes, in reading order.
 
     `roots["steps"]` is an object of the steps that can be seen, each an object of what it offers.
-    `used_as` says what the value is for: `text` is printed, `list` is looped over.
+    `used_as` says what the value is for: `text` is printed, `list` is looped over, `value` is
+    handed on as JSON.
     """
     whole = parsed.parsed if isinstance(parsed, Value) else parsed
     inference = Inference(whole.source, roots)
@@ -42,8 +44,19 @@ def analyse(
         _read_all(inference, whole.tree.body)
     else:
         _read_for(inference, whole.tree, used_as)
-    once = {(fault.code, fault.message): fault for fault in reversed(inference.faults)}
+    found = inference.faults
+    found += [
+        fault
+        for fault in constant_faults(whole.source, whole.tree)
+        if not any(_overlap(fault, other) for other in found)
+    ]
+    once = {(fault.code, fault.message): fault for fault in reversed(found)}
     return sorted(once.values(), key=lambda fault: fault.start)
+
+
+def _overlap(one: TemplateFault, other: TemplateFault) -> bool:
+    """Whether two faults stand at the same words, so that they have one cause."""
+    return one.start < other.start + other.length and other.start < one.start + one.length
 
 
 def shape_of(parsed: Template | Expression | Value, roots: Mapping[str, Shape]) -> Shape:
@@ -71,6 +84,8 @@ def _read_for(inference: Inference, part: ast.Expr, used_as: Purpose) -> None:
         inference.check_printable(part, value)
     elif used_as == "list":
         inference.check_list(part, value)
+    elif used_as == "value":
+        inference.check_whole(part, value)
 
 
 def _read_all(inference: Inference, statements: Sequence[ast.Node]) -> None:

@@ -90,18 +90,31 @@ class Inference:
 
     def check_printable(self, part: ast.Node, value: Typed) -> None:
         self.check_present(part, value)
+        self.check_whole(part, value, "printed")
+
+    def check_whole(self, part: ast.Node, value: Typed, used: str = "used") -> None:
+        """Note what cannot be printed or handed on as a whole: files, and what a step offers."""
         path = constant_path(part)
         if path[:1] in {("steps",), ("previous",)} and len(path) == 2 and value.shape.fields:
             offered = field_names(value.shape)
-            fix = f"print what it offers, such as `{value.name}.{offered[0]}`"
+            fix = f"{_DO[used]} what it offers, such as `{value.name}.{offered[0]}`"
         elif value.shape.kind == "file":
-            fix = f"print `{value.name}.text`, or attach it with `attach:`"
+            fix = f"{_DO[used]} `{value.name}.text`, or attach it with `attach:`"
         elif item_of(value.shape).kind == "file":
-            fix = f"loop over it, as in `{{% for file in {value.name} %}}`"
+            loop = f"{{% for file in {value.name} %}}"
+            fix = f"write `map({value.name}, 'name')`" if used == "used" else ""
+            fix = fix or f"loop over it, as in `{loop}`"
         else:
             return
-        message = f"{named(value.name)} cannot be printed as a whole"
+        message = f"{named(value.name)} cannot be {used} as a whole"
         self.note(TemplateFault("wrong-type", message, fix), self.source.span_of(part))
+
+    def check_stand_ins(self, parts: Sequence[ast.Node], values: Sequence[Typed]) -> None:
+        """A file that something else may stand in for fits no place that takes both."""
+        if len({value.shape.kind for value in values}) > 1:
+            for part, value in zip(parts, values, strict=True):
+                if "file" in {value.shape.kind, item_of(value.shape).kind}:
+                    self.check_whole(part, value)
 
     def check_list(self, part: ast.Node, value: Typed) -> None:
         if value.group in {"list", "unknown"}:
@@ -267,7 +280,9 @@ class Inference:
         assert isinstance(part.node, ast.Name)
         if part.node.name == "first":
             with self.shield():
-                return Typed(first_present([self.type_of(argument) for argument in part.args]))
+                values = [self.type_of(argument) for argument in part.args]
+            self.check_stand_ins(part.args, values)
+            return Typed(first_present(values))
         return self.apply(part.node.name, part, part.args[0], part.args[1:])
 
     def apply(
@@ -292,6 +307,11 @@ class Inference:
             return Typed(ANY)
         if not signature.may_be_empty:
             self.check_present(subject, value)
+        if name == "default":
+            fallback = options.get("fallback", Typed(TEXT, literal=""))
+            self.check_stand_ins([subject, written.get("fallback", subject)], [value, fallback])
+        elif name == "tojson":
+            self.check_whole(subject, value)
         attribute = self.attribute(value, options.get("attribute"), written.get("attribute"))
         self.check_selection(name, options, attribute, part)
         return Typed(signature.gives(Use(value, options, attribute)))
@@ -339,6 +359,8 @@ class Inference:
                 self.note(fault, self.source.span_of(part))
         return Typed(YES_NO)
 
+
+_DO = {"printed": "print", "used": "write"}
 
 _RULES: Mapping[type, Callable[[Inference, Any], Typed]] = {
     ast.Const: Inference.type_of_constant,

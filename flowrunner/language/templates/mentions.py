@@ -75,7 +75,7 @@ class MentionReader:
                 if side is not None:
                     self.read(side, within)
         else:
-            within = _Guards(True) if _is_shield(part) else guards
+            within = _Guards(True) if is_shield(part) else guards
             for child in part.iter_child_nodes():
                 if not (isinstance(part, ast.Call) and child is part.node):
                     self.read(child, within)
@@ -149,7 +149,7 @@ def constant_path(part: ast.Node) -> tuple[str | int, ...]:
     return tuple(path)
 
 
-def _is_shield(part: ast.Node) -> bool:
+def is_shield(part: ast.Node) -> bool:
     """Whether the values inside a part may be empty without fault."""
     if isinstance(part, ast.Call):
         return isinstance(part.node, ast.Name) and part.node.name in {"first", "default"}
