@@ -69,11 +69,16 @@ def frozen_json(record: Record, name: str) -> JSON:
     return json.loads(record.frozen(name)) if name in record.frozen_names() else None
 
 
-def active_clock(state: RunState, record: Record) -> ActiveClock:
+def body_of(record: Record, seq: int | None, field: str | None) -> JSON:
+    """One large field of a record; None where there is no record."""
+    return None if seq is None or field is None else record.body(seq, field)
+
+
+def active_clock(state: RunState, record: Record, last_moment: float) -> ActiveClock:
     """The clock of a run. The events are read only where a resume left a gap to find."""
     start = state.started_at or 0.0
     if not state.resumes:
-        return ActiveClock(((start, max(start, _last_moment(state))),))
+        return ActiveClock(((start, max(start, last_moment)),))
     sessions: list[tuple[float, float]] = []
     for _, event in record.events():
         if not sessions or isinstance(event, RunResumed):
@@ -82,11 +87,3 @@ def active_clock(state: RunState, record: Record) -> ActiveClock:
             first, last = sessions[-1]
             sessions[-1] = (first, max(last, event.at))
     return ActiveClock(tuple(sessions))
-
-
-def _last_moment(state: RunState) -> float:
-    moments = [state.started_at, state.ended_at]
-    for step in state.steps.values():
-        moments += [step.started_at, step.ended_at]
-        moments += [moment for call in step.calls for moment in (call.sent_at, call.ended_at)]
-    return max((moment for moment in moments if moment is not None), default=0.0)

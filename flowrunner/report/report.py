@@ -11,17 +11,21 @@ from collections.abc import Iterable
 
 from flowrunner import __version__
 from flowrunner.events import JSON
-from flowrunner.journal.state import RunState
+from flowrunner.journal.state import RunState, StepState
 from flowrunner.report.bounds import Bounds
 from flowrunner.report.conversation import Holder
 from flowrunner.report.figures import iso_utc
+from flowrunner.report.nesting import item_tallies, waiting_for_people
 from flowrunner.report.record import ActiveClock, Record, active_clock, frozen_json
-from flowrunner.report.spend import money, spend_of
-from flowrunner.report.steps import Telling, drawn_steps, step_entry
+from flowrunner.report.spend import money
+from flowrunner.report.steps import Telling, drawn_steps, places, step_entry
+from flowrunner.report.survey import survey
 from flowrunner.report.timeline import timeline
+from flowrunner.report.units import listed_units
 from flowrunner.report.verdict import is_resumable, tally_of, verdict
 
 FORMAT = 1
+_APPROVALS = 50
 
 
 def build_report(
@@ -30,33 +34,57 @@ def build_report(
     """The report of a run in any condition: finished, failed, held, crashed, still going.
 
     `bounds` says how large a value may be (by default what suits the number of steps); `only`
-    names the units whose `steps` are wanted, all without any. The tallies count all steps.
+    names the units whose `steps` are wanted; without any all steps of the file, and of what is
+    inside of them as much as there is room for. The tallies count the steps of the file.
     """
-    clock = active_clock(state, record)
+    units = [name for name in only if name in state.steps] or listed_units(state.steps)
+    told = survey(state, units)
+    clock = active_clock(state, record, told.last_moment)
     graph = drawn_steps(state, frozen_json(record, "graph"))
-    bounds = bounds or Bounds.for_steps(len(state.steps))
-    inputs = frozen_json(record, "inputs") or {}
-    telling = Telling(state, record, clock, {s["id"]: s for s in graph}, inputs, bounds)
-    units = set(only) or set(state.steps)
+    telling = Telling(
+        state=state,
+        record=record,
+        clock=clock,
+        told=told,
+        graph=places(graph),
+        items=item_tallies(state),
+        inputs=frozen_json(record, "inputs") or {},
+        bounds=bounds or Bounds.for_steps(len(units)),
+    )
+    return _document(telling, graph, [state.steps[unit] for unit in units])
+
+
+def _document(
+    telling: Telling, graph: list[dict[str, JSON]], listed: list[StepState]
+) -> dict[str, JSON]:
+    state, record, clock, told = telling.state, telling.record, telling.clock, telling.told
     declared = {step["id"] for step in graph}
     tally = tally_of([step for name, step in state.steps.items() if name in declared])
-    whole = spend_of(call for step in state.steps.values() for call in step.calls)
     return {
         "format": FORMAT,
         "generator": f"flowrunner {__version__}",
         "run": _run(state),
-        "verdict": verdict(state, clock, tally, whole),
-        "result": _result(state, record, bounds),
+        "verdict": verdict(state, clock, tally, told.whole),
+        "result": _result(state, record, telling.bounds),
         "graph": graph,
-        "steps": [step_entry(s, telling) for name, s in state.steps.items() if name in units],
-        "timeline": timeline(state, clock, graph),
-        "money": money(state, whole),
+        "units": _units(state, listed),
+        "steps": [step_entry(step, telling) for step in listed],
+        "timeline": timeline(told, listed, clock, graph),
+        "money": money(state, told, record),
         "warnings": [
             {"code": notice.code, "message": notice.message, "unit": notice.unit}
             for notice in state.warnings
         ],
-        "provenance": _provenance(state, clock, inputs, bounds),
+        "provenance": _provenance(state, clock, telling.inputs, telling.bounds),
         "commands": _commands(state),
+    }
+
+
+def _units(state: RunState, listed: list[StepState]) -> dict[str, JSON]:
+    return {
+        "total": len(state.steps),
+        "listed": len(listed),
+        "see": f"flowrunner show {shlex.quote(state.run)} UNIT",
     }
 
 
@@ -98,6 +126,10 @@ def _commands(state: RunState) -> dict[str, JSON]:
     command = state.origin.get("command") or ["flowrunner", "run", state.path]
     return {
         "show": f"flowrunner show {run}",
+        "approve": [
+            shlex.join(["flowrunner", "approve", state.run, step.unit])
+            for step in waiting_for_people(state.steps.values())[:_APPROVALS]
+        ],
         "resume": f"flowrunner resume {run}" if is_resumable(state) else None,
         "run_again": command if isinstance(command, str) else shlex.join(map(str, command)),
     }

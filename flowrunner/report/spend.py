@@ -1,106 +1,102 @@
-"""What a run cost: by step, by model, what has no price, what was possibly billed.
+"""What a run cost: by step, by model, what has no price, what was possibly billed, what was saved.
 
 Prices were looked up when each answer came and are in the journal; nothing is priced here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from flowrunner.catalog import prices_date
-from flowrunner.events import JSON, Usage
-from flowrunner.journal.state import CallState, RunState, StepState
-from flowrunner.report.attempts import is_possibly_billed, sentence
+from flowrunner.events import JSON
+from flowrunner.journal.state import CallState, RunState
+from flowrunner.language.document import parse
+from flowrunner.language.workflow.modifiers import read_money
+from flowrunner.report.attempts import sentence
+from flowrunner.report.record import Record, body_of, frozen_json
+from flowrunner.report.survey import Spend, Survey, served, tokens
+from flowrunner.report.verdict import is_reused
+
+_SAVINGS_READ = 5_000
 
 
-@dataclass(slots=True)
-class Spend:
-    """A sum over requests. `cost_usd` adds up the known prices only."""
-
-    calls: int = 0
-    answers: int = 0
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
-    unpriced: int = 0
-    possibly_billed: int = 0
-
-    def add(self, call: CallState) -> None:
-        """Count one request."""
-        self.calls += 1
-        self.possibly_billed += is_possibly_billed(call)
-        if call.state == "answered":
-            self.answers += 1
-            self.usage += call.usage or Usage()
-            self.cost_usd += call.cost_usd or 0.0
-            self.unpriced += call.cost_usd is None
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the sum is all there is to pay."""
-        return not (self.unpriced or self.possibly_billed)
-
-    @property
-    def rounded_usd(self) -> float:
-        """The sum without the dust of binary fractions."""
-        return round(self.cost_usd, 10)
-
-
-def spend_of(calls: Iterable[CallState]) -> Spend:
-    """The sum over some requests."""
-    spend = Spend()
-    for call in calls:
-        spend.add(call)
-    return spend
-
-
-def money(state: RunState, whole: Spend) -> dict[str, JSON]:
+def money(state: RunState, told: Survey, record: Record) -> dict[str, JSON]:
     """The `money` of a report."""
-    calls = [call for unit in state.steps.values() for call in unit.calls]
-    answers = [call for call in calls if call.state == "answered"]
+    whole = told.whole
     read = whole.usage.input
     return {
         "cost_usd": whole.rounded_usd,
+        "cost_is_complete": whole.is_complete,
         "is_simulated": state.simulated,
         "prices_date": prices_date(),
         "cached_share": round(whole.usage.cached / read, 4) if read else None,
-        "by_step": _lines((call.unit, call) for call in calls),
-        "by_model": _lines((_served(call), call) for call in answers),
-        "unknown": [_unpriced(call) for call in answers if call.cost_usd is None],
-        "possibly_billed": [_possibly_billed(call) for call in calls if is_possibly_billed(call)],
+        "budget": _budget(record),
+        "saved": _saved(state, record),
+        "by_step": _lines(told.by_place),
+        "by_model": _lines(told.by_model),
+        "unpriced": whole.unpriced,
+        "unknown": [_unpriced(call) for call in told.unpriced],
+        "possibly_billed": [_possibly_billed(call) for call in told.possibly_billed],
     }
 
 
-def tokens(usage: Usage) -> dict[str, int]:
-    """Tokens as a report names them."""
-    # Written out: `asdict` copies deeply and is felt in a run of a thousand steps.
+def saved_usd(result: JSON) -> float | None:
+    """What a result cost that was taken from an earlier run; None where nobody knows."""
+    cost = result.get("cost_usd") if isinstance(result, dict) else None
+    return float(cost) if isinstance(cost, (int, float)) and cost >= 0 else None
+
+
+def _saved(state: RunState, record: Record) -> dict[str, JSON]:
+    reused = [step for step in state.steps.values() if is_reused(step.status, step.reason)]
+    costs = [saved_usd(body_of(record, step.result_seq, "result")) for step in _first(reused)]
+    known = [cost for cost in costs if cost is not None]
     return {
-        "input": usage.input,
-        "cached": usage.cached,
-        "cache_write": usage.cache_write,
-        "output": usage.output,
-        "reasoning": usage.reasoning,
+        "units": len(reused),
+        "usd": round(sum(known), 10),
+        "is_complete": len(known) == len(reused),
     }
 
 
-def spend_of_step(step: StepState) -> Spend:
-    """The sum over the requests of one step."""
-    return spend_of(step.calls)
+def _first(steps: list[JSON]) -> list[JSON]:
+    # Each costs a look into the journal.
+    return steps[:_SAVINGS_READ]
 
 
-def _served(call: CallState) -> str:
-    return call.served_model or call.model or "a model without a name"
+def _budget(record: Record) -> dict[str, JSON] | None:
+    """The limits on the whole run: of its operator, and of its file. Of two the smaller counts."""
+    settings = frozen_json(record, "settings")
+    operator = settings.get("budget") if isinstance(settings, dict) else None
+    limits = [operator if isinstance(operator, dict) else {}, _budget_of_file(record)]
+    smallest = {key: _smallest(limits, key) for key in ("stop_at_usd", "warn_at_usd", "tokens")}
+    return smallest if any(value is not None for value in smallest.values()) else None
 
 
-def _lines(calls: Iterable[tuple[str, CallState]]) -> list[dict[str, JSON]]:
-    spends: dict[str, Spend] = {}
-    for name, call in calls:
-        spends.setdefault(name, Spend()).add(call)
+def _budget_of_file(record: Record) -> dict[str, JSON]:
+    if "workflow" not in record.frozen_names():
+        return {}
+    document, _ = parse(record.frozen("workflow"), "workflow")
+    value = None if document is None else document.value
+    limit = read_money(value.get("budget")) if isinstance(value, dict) else None
+    if limit is None:
+        return {}
+    return {
+        "stop_at_usd": limit.stop_at_usd,
+        "warn_at_usd": limit.warn_at_usd,
+        "tokens": limit.tokens,
+    }
+
+
+def _smallest(limits: list[dict[str, JSON]], key: str) -> JSON:
+    return min((limit[key] for limit in limits if limit.get(key) is not None), default=None)
+
+
+def _lines(spends: Mapping[str, Spend]) -> list[dict[str, JSON]]:
     lines = [
         {
             "name": name,
             "calls": spend.answers,
             "tokens": tokens(spend.usage),
+            "tokens_are_complete": not spend.uncounted,
             "cost_usd": spend.rounded_usd,
             "cost_is_complete": spend.is_complete,
         }
@@ -113,8 +109,8 @@ def _unpriced(call: CallState) -> dict[str, JSON]:
     why = "the answer says nothing about its tokens"
     if call.usage is not None:
         tier = call.service_tier
-        served = f" on the tier `{tier}`" if tier and tier != "default" else ""
-        why = f"no price is known for `{_served(call)}`{served}"
+        on_tier = f" on the tier `{tier}`" if tier and tier != "default" else ""
+        why = f"no price is known for `{served(call)}`{on_tier}"
     return {"unit": call.unit, "model": call.served_model, "why": why}
 
 

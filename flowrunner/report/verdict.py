@@ -12,8 +12,9 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, StepStatus
 from flowrunner.journal.state import RunState, StepState
 from flowrunner.report.figures import counted, iso_utc
+from flowrunner.report.nesting import waiting_for_people
 from flowrunner.report.record import ActiveClock
-from flowrunner.report.spend import Spend, tokens
+from flowrunner.report.survey import Spend, tokens
 
 EXIT_MEANINGS = {
     ExitStatus.DONE: "done",
@@ -31,6 +32,7 @@ EXIT_MEANINGS = {
     ExitStatus.INTERRUPTED: "interrupted; can be resumed",
     ExitStatus.TERMINATED: "terminated; can be resumed",
 }
+_NAMED = 5
 _STATUSES: tuple[StepStatus, ...] = (
     "succeeded",
     "failed",
@@ -60,6 +62,7 @@ def verdict(
         "cost_is_complete": spend.is_complete,
         "possibly_billed": spend.possibly_billed,
         "tokens": tokens(spend.usage),
+        "tokens_are_complete": not spend.uncounted,
         "tally": tally,
     }
 
@@ -83,7 +86,7 @@ def is_reused(status: str | None, reason: str | None) -> bool:
 
 def is_resumable(state: RunState) -> bool:
     """Whether anything is left that `resume` could do."""
-    return state.status != "succeeded"
+    return state.status != "succeeded" or state.exit_status is ExitStatus.ITEMS_FAILED
 
 
 def tally_words(tally: dict[str, int]) -> list[str]:
@@ -107,20 +110,40 @@ def _sentence(state: RunState, tally: dict[str, int]) -> str:
     if state.status == "running":
         return "No end is recorded: the run is still going, or its process died."
     if state.status == "succeeded":
-        words = tally_words(tally)
-        return f"Everything was done: {', '.join(words)}." if words else "Everything was done."
-    return state.message or _plain_sentence(state.status, tally)
+        return state.message or _good_sentence(state, tally)
+    return state.message or _plain_sentence(state, tally)
 
 
-def _plain_sentence(status: str, tally: dict[str, int]) -> str:
-    steps = counted(tally["total"], "step")
+def _good_sentence(state: RunState, tally: dict[str, int]) -> str:
+    words = tally_words(tally)
+    lead = "Everything was done"
+    if state.exit_status is ExitStatus.ITEMS_FAILED:
+        lead = "Done, but not everything succeeded"
+    return f"{lead}: {', '.join(words)}." if words else f"{lead}."
+
+
+def failed_sentence(tally: dict[str, int]) -> str:
+    """How many steps failed."""
+    return f"{tally['failed']:,} of {counted(tally['total'], 'step')} failed."
+
+
+def _plain_sentence(state: RunState, tally: dict[str, int]) -> str:
+    if state.status == "waiting":
+        return _waiting_sentence(state)
     return {
-        "failed": f"{tally['failed']:,} of {steps} failed.",
+        "failed": failed_sentence(tally),
         "interrupted": "The run was interrupted.",
         "held": "A request was sent and its outcome is not known: it may have been billed.",
-        "waiting": "The run waits for a person, a background response or a batch.",
         "stopped": "The run was stopped by its budget or a policy.",
-    }.get(status, "The run ended.")
+    }.get(state.status, "The run ended.")
+
+
+def _waiting_sentence(state: RunState) -> str:
+    asking = [f"`{step.unit}`" for step in waiting_for_people(state.steps.values())]
+    if not asking:
+        return "The run waits for a person, a background response or a batch."
+    more = f" and {len(asking) - _NAMED:,} more" if len(asking) > _NAMED else ""
+    return f"It waits for somebody to agree to {', '.join(asking[:_NAMED])}{more}."
 
 
 def _help(state: RunState) -> str | None:
@@ -128,6 +151,10 @@ def _help(state: RunState) -> str | None:
         return state.help
     if not is_resumable(state):
         return None
+    if state.status == "succeeded":
+        return "Resuming asks again for what failed; what is done is kept and not paid again."
+    if state.status == "waiting" and waiting_for_people(state.steps.values()):
+        return "Agree, or with `--deny` do not; then the run can go on."
     if state.status == "running":
         return "If nothing is running any more, it can go on: finished steps are kept."
     return "It can go on from here: finished steps are kept and not paid again."
