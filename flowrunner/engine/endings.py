@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, StepResult, StepStatus
 
+PARTIAL = "items"
+"""The reason of a good end in which something failed and the run went on: a resume looks again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

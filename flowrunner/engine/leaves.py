@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.units import Unit
@@ -27,8 +28,9 @@ def already(unit: Unit, mark: str) -> Ending | None:
     if before.status == "succeeded" and before.fingerprint == mark:
         return Ending("succeeded", is_kept=True)
     if before.status == "failed" and before.reason == "save" and before.fingerprint == mark:
-        result = unit.shared.ports.journal.result(unit.name)
-        return Ending("succeeded", result=StepResult.from_json(result), fingerprint=mark)
+        saved = StepResult.from_json(unit.shared.ports.journal.result(unit.name))
+        good = replace(saved, status="succeeded", error=None)
+        return Ending("succeeded", result=good, fingerprint=mark)
     asks_again = unit.shared.plan.settings.asks_held
     if before.status == "unknown" and not asks_again:
         return Ending("unknown", before.reason, before.message, before.help, is_kept=True)

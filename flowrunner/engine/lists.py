@@ -6,11 +6,11 @@ There are no stages, and a list that waits holds no slot. What a step does is le
 from __future__ import annotations
 
 import asyncio
-from collections import ChainMap
+from collections import ChainMap, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowrunner.engine.endings import Ending, skipped
+from flowrunner.engine.endings import PARTIAL, Ending, skipped
 from flowrunner.engine.place import Loader, Place, never, unit_name, visible
 from flowrunner.engine.plan import Skip, may_start
 from flowrunner.engine.shared import Shared
@@ -26,7 +26,8 @@ Record = Callable[[Step, Place, Ending], Awaitable[None]]
 class StepList:
     """The steps of one list at work. `standing` holds those that have ended, `changed` those of
     them whose end is new in this process. `recheck` asks every step to compare itself with what
-    the journal holds, because what stands above has changed."""
+    the journal holds, because what stands above has changed. `is_partial` says that something in
+    it failed and the run went on."""
 
     shared: Shared
     place: Place
@@ -37,11 +38,14 @@ class StepList:
     standing: dict[str, StepStatus] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     halted: Ending | None = None
+    blocked: dict[StepStatus, Ending] = field(default_factory=dict)
+    is_partial: bool = False
     _own: frozenset[str] = frozenset()
     _waiting: dict[str, Step] = field(default_factory=dict)
     _dependents: dict[str, list[str]] = field(default_factory=dict)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
-    _ends: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
+    _ends: asyncio.Event = field(default_factory=asyncio.Event)
+    _unheard: int = 0
     _broken: BaseException | None = None
     _outer_is_over: Callable[[], bool] = never
 
@@ -65,9 +69,13 @@ class StepList:
             for name in step.waits_for:
                 self._dependents.setdefault(name, []).append(step.id)
         try:
-            self._start(list(self._waiting))
-            while self._running and self._broken is None:
-                await self._ends.get()
+            with self.shared.resting():  # those that it starts work in its stead
+                self._start(list(self._waiting))
+                while self._running and self._broken is None:
+                    await self._ends.wait()
+                    self._ends.clear()
+                    self.shared.works(-self._unheard)
+                    self._unheard = 0
         finally:
             for left in self._running:
                 left.cancel()
@@ -78,7 +86,9 @@ class StepList:
 
     def _start(self, names: Iterable[str]) -> None:
         """Start those of the named steps that may start."""
-        for name in names:
+        ready = deque(names)
+        while ready:
+            name = ready.popleft()
             step = self._waiting.get(name)
             if step is None or self._is_over():
                 continue
@@ -89,11 +99,12 @@ class StepList:
             recheck = self.recheck or not self.changed.isdisjoint(step.waits_for)
             if not recheck and self._is_done(step):
                 self.standing[step.id] = "succeeded"
-                self.place.file.is_stopped |= isinstance(step.verb, Stop)
-                self._start(self._dependents.get(name, ()))
+                self.place.file.is_stopped |= self._has_stopped(step)
+                ready.extend(self._dependents.get(name, ()))
                 continue
             skip = skipped(start.reason, start.message) if isinstance(start, Skip) else None
             task = asyncio.ensure_future(self._run(step, skip, recheck))
+            self.shared.works(1)
             self._running.add(task)
             task.add_done_callback(self._ended)
 
@@ -112,13 +123,28 @@ class StepList:
     def _is_done(self, step: Step) -> bool:
         """Whether the journal of an earlier process holds a good end of it, and nothing is left."""
         before = self.shared.before.get(unit_name((*self.place.path, Segment(step.id))))
-        return before is not None and before.status == "succeeded" and before.reason != "items"
+        return before is not None and before.status == "succeeded" and before.reason != PARTIAL
+
+    def _has_stopped(self, step: Step) -> bool:
+        """Whether a step that is done, or one inside it, is a `stop` that was reached."""
+        if isinstance(step.verb, Stop):
+            return True
+        stops = {f"/{inner.id}" for inner in step.inside() if isinstance(inner.verb, Stop)}
+        if not stops:
+            return False
+        own = unit_name((*self.place.path, Segment(step.id)))
+        return any(
+            unit.startswith((f"{own}/", f"{own}#")) and before.status == "succeeded"
+            for unit, before in self.shared.before.items()
+            if f"/{unit.rpartition('/')[2]}" in stops
+        )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._broken = self._broken or task.exception()
-        self._ends.put_nowait(None)
+        self._unheard += 1
+        self._ends.set()
 
     async def _run(self, step: Step, skip: Ending | None, recheck: bool) -> None:
         if skip is not None:
@@ -138,10 +164,14 @@ class StepList:
         """What an ending means for the rest of the list, and for the run."""
         if ending.stops is not None:
             self.shared.halt(ending)
+        self.is_partial |= ending.reason == PARTIAL
+        if ending.status in ("unknown", "waiting", "cancelled"):
+            self.blocked.setdefault(ending.status, ending)
         if ending.status != "failed":
             return
         if step.on_error == "continue" and ending.stops is None:
             self.shared.exits.add(ExitStatus.ITEMS_FAILED)
+            self.is_partial = True
         else:
             self.halted = self.halted or ending
 
@@ -149,12 +179,13 @@ class StepList:
         """What came of the list: failed before unknown before waiting before denied."""
         if self.halted is not None:
             return self.halted
-        statuses = set(self.standing.values())
-        for status in ("unknown", "waiting", "cancelled"):
-            if status in statuses:
-                return Ending(status)
-        kept = not self.changed
-        return Ending("succeeded", is_kept=kept)
+        order: tuple[StepStatus, ...] = ("unknown", "waiting", "cancelled")
+        for status in order:
+            if status in self.blocked:
+                first = self.blocked[status]
+                return Ending(status, first.reason, first.message, first.help)
+        reason = PARTIAL if self.is_partial else None
+        return Ending("succeeded", reason, is_kept=not self.changed)
 
     @property
     def is_complete(self) -> bool:

@@ -10,18 +10,43 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from flowrunner.engine.budget import Budget
-from flowrunner.events import JSON, Segment, StepStatus
-from flowrunner.journal.journal import Journal
+from flowrunner.events import JSON, Segment, StepStatus, Usage
+from flowrunner.journal.state import CallState, Totals
 from flowrunner.language.templates import Empty, Record
-from flowrunner.language.workflow import Step, Workflow
+from flowrunner.language.workflow import Branch, Step, Workflow
 
 Path = tuple[Segment, ...]
 Loader = Callable[[], Any]
 
 _DIRECT = ("text", "cost_usd", "usage", "response_id", "request_id")
+
+
+class Past(Protocol):
+    """What is on record of the units of a run; a journal is one."""
+
+    def result(self, unit: str) -> JSON: ...
+    def calls(self, unit: str) -> list[CallState]: ...
+    def body(self, seq: int, field: str) -> JSON: ...
+    def spent_below(self, unit: str) -> Totals: ...
+
+
+class _Nothing:
+    """The record of what never ran."""
+
+    def result(self, unit: str) -> JSON:  # noqa: ARG002
+        return None
+
+    def calls(self, unit: str) -> list[CallState]:  # noqa: ARG002
+        return []
+
+    def body(self, seq: int, field: str) -> JSON:
+        raise KeyError(seq, field)
+
+    def spent_below(self, unit: str) -> Totals:  # noqa: ARG002
+        return Totals()
 
 
 @dataclass(slots=True)
@@ -111,7 +136,7 @@ def _run(run: str, started_at: float) -> Record:
     )
 
 
-def visible(journal: Journal, steps: Sequence[Step], path: Path) -> Iterator[tuple[str, Loader]]:
+def visible(journal: Past, steps: Sequence[Step], path: Path) -> Iterator[tuple[str, Loader]]:
     """The steps of a list as seen from beside and below it: each, and what stands inside branches,
     groups and repeated groups. What stands inside `for_each` is reached through `.results`."""
     for step in steps:
@@ -119,23 +144,43 @@ def visible(journal: Journal, steps: Sequence[Step], path: Path) -> Iterator[tup
         yield step.id, partial(load_step, journal, step, unit)
         if step.for_each is not None:
             continue
-        for _, inner in step.lists:
-            for name, load in visible(journal, inner, unit):
-                last = partial(_of_last_round, journal, step, unit, name)
-                yield name, load if step.repeat is None else last
+        for name, load in inside(journal, step, unit):
+            last = partial(_of_last_round, journal, step, unit, name)
+            yield name, load if step.repeat is None else last
 
 
-def _of_last_round(journal: Journal, step: Step, unit: Path, name: str) -> Any:
+def _of_this_go(
+    journal: Past, within: tuple[Step, str | None], unit: Path, either: tuple[Loader, Loader]
+) -> Any:
+    """A step inside another as it ended; or as one that never ran, where the step around it was
+    skipped or took another case: what an earlier go at the run left there counts no more."""
+    step, case = within
+    ended = journal.result(unit_name(unit)) or {}
+    taken = ended.get("case", case)
+    if isinstance(step.verb, Branch) and taken not in dict(step.verb.cases):
+        taken = None
+    was_run = ended.get("status") != "skipped" and taken == case
+    seen, gone = either
+    return seen() if was_run else gone()
+
+
+def _never_run(steps: Sequence[Step], unit: Path, name: str) -> Any:
+    return dict(visible(_Nothing(), steps, unit))[name]()
+
+
+def _of_last_round(journal: Past, step: Step, unit: Path, name: str) -> Any:
     rounds = (journal.result(unit_name(unit)) or {}).get("rounds")
     if not rounds:
-        return _finished(journal, (*unit, Segment(name)), name, None)
+        return dict(inside(_Nothing(), step, unit))[name]()
     return dict(inside(journal, step, round_of(unit, rounds)))[name]()
 
 
-def inside(journal: Journal, step: Step, path: Path) -> Iterator[tuple[str, Loader]]:
+def inside(journal: Past, step: Step, path: Path) -> Iterator[tuple[str, Loader]]:
     """The steps inside a step, of the unit at a path, by name."""
-    for _, steps in step.lists:
-        yield from visible(journal, steps, path)
+    for case, steps in step.lists:
+        for name, load in visible(journal, steps, path):
+            gone = partial(_never_run, steps, path, name)
+            yield name, partial(_of_this_go, journal, (step, case), path, (load, gone))
 
 
 def round_of(unit: Path, number: int) -> Path:
@@ -144,7 +189,7 @@ def round_of(unit: Path, number: int) -> Path:
     return (*unit[:-1], Segment(last.step, last.item, number))
 
 
-def load_step(journal: Journal, step: Step, unit: Path) -> Record:
+def load_step(journal: Past, step: Step, unit: Path) -> Record:
     """What a step offers to templates (language: section 4)."""
     result = journal.result(unit_name(unit))
     if step.for_each is not None:
@@ -152,7 +197,7 @@ def load_step(journal: Journal, step: Step, unit: Path) -> Record:
     return _finished(journal, unit, step.id, result)
 
 
-def _finished(journal: Journal, unit: Path, name: str, result: JSON) -> Record:
+def _finished(journal: Past, unit: Path, name: str, result: JSON) -> Record:
     fields = unit_fields(journal, f"steps.{name}", unit_name(unit), result)
     return Record(f"steps.{name}", fields, unprintable=_unprintable(name))
 
@@ -161,14 +206,15 @@ def _unprintable(name: str) -> str:
     return f"`steps.{name}` is a whole step: write `.text` or `.output`"
 
 
-def unit_fields(journal: Journal, shown: str, unit: str, result: JSON) -> dict[str, Any]:
+def unit_fields(journal: Past, shown: str, unit: str, result: JSON) -> dict[str, Any]:
     """The fields of one finished unit. A group offers what the unit named in `offers` does."""
     result = result or {"status": "skipped"}
     status = result["status"]
     own = {key: result[key] for key in ("rounds", "reached") if key in result}
     if status == "succeeded" and result.get("offers"):
         offered = journal.result(result["offers"])
-        return unit_fields(journal, shown, result["offers"], offered) | own | {"status": status}
+        of_last = unit_fields(journal, shown, result["offers"], offered)
+        return of_last | _spent(journal, unit, shown) | own | {"status": status}
     absent = Empty("failed" if status == "failed" else "skipped", shown)
     is_there = status == "succeeded"
     fields: dict[str, Any] = {
@@ -184,6 +230,29 @@ def unit_fields(journal: Journal, shown: str, unit: str, result: JSON) -> dict[s
     return fields | own
 
 
+def _spent(journal: Past, unit: str, shown: str) -> dict[str, Any]:
+    """Tokens and money of all calls of a unit and of what is inside it."""
+    return {
+        "usage": lambda: usage_fields(journal.spent_below(unit).usage),
+        "cost_usd": lambda: _field(_cost_usd(journal.spent_below(unit)), f"{shown}.cost_usd"),
+    }
+
+
+def _cost_usd(spent: Totals) -> float | None:
+    return None if spent.unknown_cost_calls else spent.cost_usd
+
+
+def usage_fields(usage: Usage) -> dict[str, int]:
+    """Tokens under the names that the API gives them."""
+    return {
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "cached_tokens": usage.cached,
+        "reasoning_tokens": usage.reasoning,
+        "total_tokens": usage.input + usage.output,
+    }
+
+
 def _error(error: JSON, shown: str) -> Any:
     if error is None:
         return Empty("null", f"{shown}.error")
@@ -195,7 +264,7 @@ def _field(value: JSON, shown: str) -> Any:
     return Empty("null", shown) if value is None else value
 
 
-def _response(journal: Journal, unit: str) -> Any:
+def _response(journal: Past, unit: str) -> Any:
     answered = [call for call in journal.calls(unit) if call.state == "answered"]
     if not answered or answered[-1].end_seq is None:
         return Empty("null", f"{unit}.response")
@@ -221,33 +290,39 @@ class Results(Sequence[Any]):
         return self._load(at)
 
 
-def _results(journal: Journal, step: Step, unit: Path, result: JSON) -> Record:
+def _results(journal: Past, step: Step, unit: Path, result: JSON) -> Record:
     shown = f"steps.{step.id}"
-    if result is None or result["status"] != "succeeded":
+    many = f"`{shown}` has many results: write `.results`"
+    if result is None or "items" not in result:
         fields = unit_fields(journal, shown, unit_name(unit), result)
-        absent = fields["text"]
+        absent = Empty("failed" if fields["status"] == "failed" else "skipped", shown)
         fields |= dict.fromkeys(("results", "outputs", "texts", "failed"), absent)
-        return Record(shown, fields, unprintable=_unprintable(step.id))
+        return Record(shown, fields, unprintable=many)
     results = Results(result["items"], partial(_item, journal, step, unit))
     good = partial(_of_successes, results)
     fields = {
         "status": result["status"],
-        "error": Empty("null", f"{shown}.error"),
+        "error": _error(result.get("error"), shown),
+        "files": [],
         "results": results,
-        "failed": result["failed"],
+        "failed": partial(_failures, results, partial(_item, journal, step, unit, in_view=True)),
         "outputs": partial(good, "output"),
         "texts": partial(good, "text"),
-        "usage": _field(result.get("usage"), f"{shown}.usage"),
-        "cost_usd": _field(result.get("cost_usd"), f"{shown}.cost_usd"),
     }
-    return Record(shown, fields, unprintable=f"`{shown}` has many results: write `.results`")
+    return Record(shown, fields | _spent(journal, unit_name(unit), shown), unprintable=many)
 
 
 def _of_successes(results: Results, name: str) -> list[Any]:
     return [result[name] for result in results if result["ok"]]
 
 
-def _item(journal: Journal, step: Step, unit: Path, index: int) -> Record:
+def _failures(results: Results, load: Callable[[int], Record]) -> list[Record]:
+    """The items that failed, as entries that functions on lists do not pass over."""
+    failed = (at for at, result in enumerate(results) if result["status"] == "failed")
+    return [load(at) for at in failed]
+
+
+def _item(journal: Past, step: Step, unit: Path, index: int, *, in_view: bool = False) -> Record:
     path = (*unit[:-1], Segment(unit[-1].step, index + 1))
     name = f"{unit_name(path)}"
     result = journal.result(name)
@@ -256,4 +331,4 @@ def _item(journal: Journal, step: Step, unit: Path, index: int) -> Record:
     fields |= {"ok": ok, "position": index + 1, "input": (result or {}).get("input")}
     if step.lists:
         fields["steps"] = Record(f"steps.{name}.steps", dict(inside(journal, step, path)))
-    return Record(f"steps.{name}", fields, passed_over=not ok)
+    return Record(f"steps.{name}", fields, passed_over=not (ok or in_view))

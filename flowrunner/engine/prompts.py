@@ -15,6 +15,7 @@ from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
+from flowrunner.engine.place import usage_fields
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, StepResult, Usage
@@ -130,13 +131,7 @@ class _PromptRun:
         usage = sum((call.usage for call in answered if call.usage), Usage())
         known = [call.cost_usd for call in answered if call.cost_usd is not None]
         return {
-            "usage": {
-                "input_tokens": usage.input,
-                "output_tokens": usage.output,
-                "cached_tokens": usage.cached,
-                "reasoning_tokens": usage.reasoning,
-                "total_tokens": usage.input + usage.output,
-            },
+            "usage": usage_fields(usage),
             "cost_usd": sum(known) if len(known) == len(answered) else None,
             "response_id": answered[-1].response_id,
             "request_id": answered[-1].request_id,

@@ -91,13 +91,21 @@ async def _watched(shared: Shared, steps: StepList) -> Ending:
 async def _watch(shared: Shared, working: asyncio.Future[Ending]) -> None:
     stop = shared.stop
     if shared.plan.timeout_s is not None:
-        await _until(stop.asked, shared.ports.sleep(shared.plan.timeout_s))
+        await _until(stop.asked, _work_for(shared, shared.plan.timeout_s))
         if stop.reason is None:
             stop.ask("timeout")
     await stop.asked.wait()
     if stop.reason != "timeout":
         await _until(stop.pressed, shared.ports.sleep(GRACE_S))
     working.cancel()
+
+
+async def _work_for(shared: Shared, seconds: float) -> None:
+    """So much time of work; that of waiting for people is left out."""
+    left, idle_s = seconds, 0.0
+    while left > 0:
+        await shared.ports.sleep(left)
+        left, idle_s = shared.idle_s - idle_s, shared.idle_s
 
 
 async def _until(wish: asyncio.Event, sleep: Awaitable[None]) -> None:

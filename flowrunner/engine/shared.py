@@ -43,8 +43,10 @@ class Shared:
     asked_for: Counter[str] = field(default_factory=Counter)
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
-    _working: int = 0
+    _working: int = 1
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle_since: float = 0.0
+    _idle_s: float = 0.0
 
     @property
     def is_ending(self) -> bool:
@@ -95,34 +97,38 @@ class Shared:
         """Unix time by the run's clock."""
         return self.ports.clock.now()
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Somebody works, so that a person who is waited for may still be waited for."""
-        self._working += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._working -= 1
-            if self._working == 0:
-                self._idle.set()
+    def works(self, more: int) -> None:
+        """So many more, or fewer, are at work. The run itself is one from its beginning."""
+        self._working += more
+        if self.is_idle == self._idle.is_set():
+            return
+        now = self.ports.clock.monotonic()
+        if self.is_idle:
+            self._idle.set()
+            self._idle_since = now
+        else:
+            self._idle.clear()
+            self._idle_s += now - self._idle_since
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """The reverse, for work that only waits for a person."""
-        self._working -= 1
-        if self._working == 0:
-            self._idle.set()
+        """Whoever works only waits, for a person or for others who are at work."""
+        self.works(-1)
         try:
             yield
         finally:
-            self._working += 1
-            self._idle.clear()
+            self.works(1)
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that has begun waits for a person."""
         return self._working == 0
+
+    @property
+    def idle_s(self) -> float:
+        """For how many seconds in all this process only waited for a person."""
+        since = self.ports.clock.monotonic() - self._idle_since if self.is_idle else 0.0
+        return self._idle_s + since
 
     async def rest(self, seconds: float) -> None:
         """Wait, at most until the run is to end or nothing works any more."""

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from flowrunner.engine.calls import Stopped
-from flowrunner.engine.endings import Ending, failed, skipped
+from flowrunner.engine.endings import PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
 from flowrunner.engine.saving import save, target_of
@@ -27,7 +27,6 @@ from flowrunner.events import (
     Segment,
     StepFinished,
     StepResult,
-    StepStarted,
     Warned,
 )
 from flowrunner.language.shapes import found
@@ -53,17 +52,16 @@ class Runner:
         path = (*place.path, Segment(step.id))
         budget = self.shared.budget(step.budget, place.budget, f"`{step.id}`", path)
         unit = self._unit(step, replace(place, budget=budget), Segment(step.id), recheck)
-        with self.shared.working():
-            if step.for_each is None:
-                return await self._run_unit(unit)
-            try:
-                ending = await self._items(unit)
-            except TemplateFault as fault:
-                ending = failed("template", fault.message, fault.help)
-            except Stopped:
-                return None
-            await self.record(unit, ending)
-            return ending
+        if step.for_each is None:
+            return await self._run_unit(unit)
+        try:
+            ending = await self._items(unit)
+        except TemplateFault as fault:
+            ending = failed("template", fault.message, fault.help)
+        except Stopped:
+            return None
+        await self.record(unit, ending)
+        return ending
 
     async def record_step(self, step: Step, place: Place, ending: Ending) -> None:
         """Put the end of a step into the journal that was not run."""
@@ -71,9 +69,9 @@ class Runner:
 
     async def record(self, unit: Unit, ending: Ending) -> None:
         """Put an end into the journal, unless it stands there already."""
-        if ending.status == "unknown" and not unit.step.lists:
+        if ending.status == "unknown" and (ending.result is not None or ending.is_kept):
             self.shared.held.append(unit.name)
-        if ending.is_kept:
+        if ending.is_kept and not unit.has_started:
             return
         scrubber = self.shared.ports.scrubber
         await self.shared.append(
@@ -160,22 +158,29 @@ class Runner:
         room = 1 if whole.step.has_effects else min(loop.at_once or most, most)
         tally = _Tally()
         work = iter(range(len(source)))
-        await together(
-            self._worker(whole, source, work, tally) for _ in range(min(room, len(source)))
-        )
+        tally.workers = min(room, len(source))
+        if tally.workers:
+            self.shared.works(tally.workers - 1)  # the step itself is one of them
+        await together(self._worker(whole, source, work, tally) for _ in range(tally.workers))
         return tally.ending(len(source), whole)
 
     async def _begun(self, whole: Unit, items: int) -> None:
         before = whole.before
         if before is None or before.status != "running":
-            await self.shared.append(
-                StepStarted(at=self.shared.now(), address=whole.address, verb=whole.step.verb_name)
-            )
-            await self.shared.append(
-                ForEachBegan(at=self.shared.now(), address=whole.address, items=items)
-            )
+            await whole.started()
+        if before is None or before.status != "running" or before.items != items:
+            began = ForEachBegan(at=self.shared.now(), address=whole.address, items=items)
+            await self.shared.append(began)
 
     async def _worker(
+        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
+    ) -> None:
+        await self._work(whole, source, work, tally)
+        tally.workers -= 1
+        if tally.workers:
+            self.shared.works(-1)
+
+    async def _work(
         self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
     ) -> None:
         for at in work:
@@ -204,19 +209,21 @@ class Runner:
         repeat = unit.step.repeat
         assert repeat is not None
         previous: Any = Empty("round", "previous")
-        kept = True
+        kept, partial = True, False
         for number in range(1, repeat.at_most + 1):
             path = round_of(unit.path, number)
+            recheck = unit.recheck or not kept
             place = replace(unit.place, names={**unit.place.names, "previous": previous})
-            inner = replace(unit, place=place, path=path, has_started=False)
+            inner = replace(unit, place=place, path=path, has_started=False, recheck=recheck)
             ending = await self._round(inner)
             kept = kept and ending.is_kept
+            partial = partial or ending.reason == PARTIAL
             if ending.status != "succeeded":
                 return ending
             sees = self._sees_round(unit, path)
             reached = _is_reached(repeat, _with_steps(place, sees))
             if reached or number == repeat.at_most:
-                return await self._last_round(unit, repeat, number, Ended(reached, kept))
+                return await self._last_round(unit, repeat, number, Ended(reached, kept, partial))
             previous = Record("previous", sees)
         raise AssertionError("a loop has at least one round")
 
@@ -246,15 +253,18 @@ class Runner:
                     at=self.shared.now(), code="not-reached", message=message, address=unit.address
                 )
                 await self.shared.append(warned)
-        return Ending("succeeded", more=more, is_kept=ended.kept and unit.is_done)
+        reason = PARTIAL if ended.partial else None
+        return Ending("succeeded", reason, more=more, is_kept=ended.kept and unit.is_done)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the rounds of a loop ended: whether at their goal, and whether nothing in them is new."""
+    """How the rounds of a loop ended: whether at their goal, whether nothing in them is new, and
+    whether something in them failed."""
 
     reached: bool
     kept: bool
+    partial: bool
 
 
 @dataclass(slots=True)
@@ -263,6 +273,8 @@ class _Tally:
 
     good: int = 0
     failed: int = 0
+    partial: int = 0
+    workers: int = 0
     changed: int = 0
     left: int = 0
     blocked: Ending | None = None
@@ -282,6 +294,7 @@ class _Tally:
             self.blocked = self.blocked or ending
         else:
             self.good += 1
+            self.partial += ending.reason == PARTIAL
 
     def ending(self, items: int, whole: Unit) -> Ending:
         """What came of all items together."""
@@ -291,16 +304,16 @@ class _Tally:
             raise Stopped
         if self.blocked is not None:
             return Ending(self.blocked.status, self.blocked.reason, self.blocked.message)
+        more = {"items": items, "failed": self.failed}
         if self.failed and self.failed == items and self.first_failure is not None:
             said = f"all {items} items failed, the first so: {self.first_failure.message}"
-            return failed("items", said, self.first_failure.help)
+            return replace(failed(PARTIAL, said, self.first_failure.help), more=more)
         if self.failed:
             whole.shared.exits.add(ExitStatus.ITEMS_FAILED)
-        more = {"items": items, "failed": self.failed}
         message = f"{self.failed} of {items} items failed" if self.failed else None
         return Ending(
             "succeeded",
-            "items" if self.failed else None,
+            PARTIAL if self.failed or self.partial else None,
             message,
             more=more,
             is_kept=not self.changed and whole.is_done,

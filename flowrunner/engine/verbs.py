@@ -15,24 +15,24 @@ from flowrunner.engine.endings import Ending, failed, skipped, succeeded
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.prompts import prompt
 from flowrunner.engine.units import Unit
-from flowrunner.events import JSON, StepResult
+from flowrunner.events import StepResult
 from flowrunner.language.request import Prompt
-from flowrunner.language.shapes import MISSING
+from flowrunner.language.shapes import found
 from flowrunner.language.templates import Empty, TemplateFault
+from flowrunner.language.templates.printing import scalar
 from flowrunner.language.workflow import (
     Approve,
     Branch,
     CallWorkflow,
     Command,
     Fail,
-    Input,
     SetValues,
     Step,
     Steps,
     Stop,
     Write,
 )
-from flowrunner.project.arguments import check_arguments
+from flowrunner.project.arguments import read_arguments
 
 
 async def write(unit: Unit) -> Ending:
@@ -61,10 +61,12 @@ async def branch(unit: Unit) -> Ending:
     """One of several groups, by the value of an expression as text."""
     assert isinstance(unit.step.verb, Branch)
     value = unit.step.verb.on.evaluate(unit.scope())
-    if isinstance(value, Empty):
-        return skipped("empty", f"`branch`: {value.what} is empty")
-    key = _as_text(value)
-    steps = unit.step.verb.case(key)
+    is_empty = value is None or isinstance(value, Empty)
+    key = None if is_empty else _as_text(value)
+    steps = unit.step.verb.otherwise if key is None else unit.step.verb.case(key)
+    if steps is None and key is None:
+        what = value.what if isinstance(value, Empty) else "its value"
+        return skipped("empty", f"`branch`: {what} is empty")
     if steps is None:
         return skipped("no-case", f"no case for `{key}`")
     ending = await _inside(unit, steps)
@@ -72,11 +74,11 @@ async def branch(unit: Unit) -> Ending:
 
 
 def _as_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    """A value as it would be printed. Raises TemplateFault for one that is no plain value."""
+    text = value if isinstance(value, str) else scalar(value)
+    if text is None:
+        raise TemplateFault("wrong-type", f"`branch` needs a plain value, found {found(value)}")
+    return text
 
 
 async def _inside(unit: Unit, steps: Sequence[Step]) -> Ending:
@@ -89,7 +91,7 @@ async def _inside(unit: Unit, steps: Sequence[Step]) -> Ending:
         return replace(ending, more={}, result=None if ending.status != "failed" else ending.result)
     kept = ending.is_kept and unit.is_done
     offers = f"{unit.name}/{steps[-1].id}"
-    return Ending("succeeded", more={"offers": offers}, is_kept=kept)
+    return Ending("succeeded", ending.reason, more={"offers": offers}, is_kept=kept)
 
 
 async def call_workflow(unit: Unit) -> Ending:
@@ -97,10 +99,14 @@ async def call_workflow(unit: Unit) -> Ending:
     assert isinstance(unit.step.verb, CallWorkflow)
     called = unit.step.verb.workflow
     values = unit.step.verb.evaluate(unit.scope())
-    faults = check_arguments(called.inputs, values)
+    given, faults = read_arguments(
+        called.inputs,
+        values,
+        folder=unit.place.file.workflow.folder,
+        workflow_folder=called.folder,
+    )
     if faults:
-        return failed("arguments", "; ".join(faults))
-    given = {known.name: values.get(known.name, _absent(known)) for known in called.inputs}
+        return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
     file = FileRun(called, run_names(given, plan.run, plan.started_at))
     await unit.started()
@@ -115,12 +121,7 @@ async def call_workflow(unit: Unit) -> Ending:
         return failed("template", f"{called.shown}: `result`: {fault.message}", fault.help)
     kept = listed.ending.is_kept and unit.is_done
     result = StepResult("succeeded", output=output, has_output=called.result is not None)
-    return Ending("succeeded", result=result, is_kept=kept)
-
-
-def _absent(known: Input) -> JSON:
-    """The value of an input that nobody gave."""
-    return None if known.default is MISSING else known.default
+    return Ending("succeeded", listed.ending.reason, result=result, is_kept=kept)
 
 
 async def stop(unit: Unit) -> Ending:
