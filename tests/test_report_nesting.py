@@ -1,4 +1,4 @@
-"""Runs with steps inside of steps: items, rounds, cases, approvals, reuse; and very many of them."""
+"""Runs with steps inside of steps: items, rounds, cases, approvals, reuse; and very many units."""
 
 from __future__ import annotations
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from test_report_nesting import agreed, began, many, waiting
 from test_report_stories import (
     RUN,
     STORIES,
@@ -21,7 +24,8 @@ from test_report_stories import (
     wide,
 )
 
-from flowrunner.events import Usage
+from flowrunner.errors import ExitStatus
+from flowrunner.events import ApiError, Usage
 from flowrunner.report.closing import closing_lines, tally_line
 from flowrunner.report.listing import run_lines, run_row, show_lines, show_step_lines
 from flowrunner.report.terminal import ProgressLines, Style
@@ -70,6 +74,144 @@ def test_verbose_tells_what_begins_and_what_is_tried_again() -> None:
     assert refused.endswith("Next attempt in 4.0s.")
     assert " warning  reply: The API slowed this run down for 4 s. [rate-limit]" in lines
     assert "Resumed by process 2 of this run." in lines
+
+
+def test_a_long_wait_is_told_and_a_short_one_is_not() -> None:
+    story = Story().begin().start("summary").send("summary", "Hi")
+    story.refuse("summary", ApiError("Slow \x1b[2Jdown."), 429, retry_in_s=30.0)
+    assert _progress(story)[-1] == (
+        " ‖ summary     waiting 30s: the API answered 429 (Slow \\x1b[2Jdown.)"
+    )
+    story.after(30).send("summary", "Hi", post=2).not_sent("summary", "reset", "No route.", 4.9)
+    assert "No route" not in "".join(_progress(story))
+    story.lose("summary", "reset", "It broke.", retry_in_s=120.0)
+    assert _progress(story)[-1].endswith("waiting 2m 00s: the answer was lost (It broke.)")
+
+
+def _unmetered(simulated: bool = False) -> Story:
+    """An answer of an unknown model that says nothing about its tokens."""
+    story = Story(simulated=simulated).begin().start("summary")
+    story.send("summary", "Hi", model="house-model").answer("summary", "Hi", Usage(), 0.5)
+    answered = replace(story.events[-1], usage=None, cost_usd=None)  # type: ignore[type-var]
+    story.events[-1] = answered
+    story.finish("summary", result={"text": "Hi"})
+    return story.end("succeeded", ExitStatus.DONE)
+
+
+@pytest.mark.parametrize("is_simulated", [False, True])
+def test_what_is_not_known_is_never_nothing(is_simulated: bool) -> None:
+    story = _unmetered(is_simulated)
+    report = report_of(story)
+    lines = _progress(story) + closing_lines(report, FOLDER, PLAIN) + show_lines(report, PLAIN)
+    lines += [*show_step_lines(report["steps"][0], PLAIN), tally_line(report)]
+    lines += run_lines([run_row(MemoryRecord(story).replay())], PLAIN)
+    text = "\n".join(lines)
+    assert "$0" not in text
+    assert "0 tok" not in text
+    assert "0 → 0" not in text
+    assert "tokens unknown" in text
+    assert "unknown tok" in text
+    assert "COST=unknown" in text
+
+
+def test_a_partly_unknown_price_says_so() -> None:
+    story = triaged(Story(simulated=True))
+    story.start("reply").send("reply", "Hi", model="house-model")
+    story.answer("reply", "Hi", Usage(3, 1), 0.5).finish("reply", result={"text": "Hi"})
+    text = "\n".join(closing_lines(report_of(story), FOLDER, PLAIN))
+    assert "simulated, would be at least $0.00017" in text
+
+
+def test_advice_is_given_once() -> None:
+    story = Story().begin().start("summary").send("summary", "Hi")
+    said = {"message": "The API is down (request id req_1).", "help": "wait, then resume"}
+    story.refuse("summary", ApiError("Down."), 500, request_id="req_1")
+    story.finish("summary", "failed", **said).end("failed", ExitStatus.FAILED, **said)
+    text = "\n".join(closing_lines(report_of(story), FOLDER, PLAIN))
+    assert text.count("wait, then resume") == 1
+    assert text.count("The API is down") == 1
+    assert text.count("req_1") == 1
+    assert "1 of 4 steps failed" in text
+
+
+def test_a_run_of_another_project_is_named_by_its_folder() -> None:
+    text = "\n".join(closing_lines(report_of(failed()), f"../x/.flowrunner/runs/{RUN}", PLAIN))
+    assert f"flowrunner report ../x/.flowrunner/runs/{RUN} --open" in text
+    assert f"flowrunner resume ../x/.flowrunner/runs/{RUN} " in text
+    assert f"flowrunner show ../x/.flowrunner/runs/{RUN} triage" in text
+
+
+@pytest.mark.parametrize("story", [failed, held])
+def test_show_says_how_to_go_on(story: Callable[[], Story]) -> None:
+    assert f"flowrunner resume {RUN}" in "\n".join(show_lines(report_of(story()), PLAIN))
+
+
+def test_nested_units_stand_under_their_step() -> None:
+    lines = [line[:28].rstrip() for line in _progress(waiting())]
+    assert lines[2:8] == [
+        " … extract   steps",
+        " …   extract[2]  steps",
+        " ✓     read      gpt-6-luna",
+        " ✗     judge     prompt",
+        " ✗   extract[2]  steps",
+        " …   extract[1]  steps",
+    ]
+    text = "\n".join(_progress(agreed()))
+    assert "gate      somebody must agree: Send \\x1b[2J42 mails?" in text
+    assert "gate      ada agreed: looked at them" in text
+    assert "reused from 20261121-0700-11c2/send" in text
+
+
+def test_a_long_list_has_a_line_for_each_tenth() -> None:
+    lines = _progress(many(3_000))[2:]
+    assert lines[0] == " … extract   3,000 items"
+    assert lines[1] == " … extract   300 of 3,000 items"
+    assert lines[4] == " … extract   1,200 of 3,000 items · 1 failed"
+    assert len(lines) == 11
+    assert lines[-1].endswith("3,000 items, 3 failed")
+    assert "59,940 tok" in lines[-1]
+
+
+def test_a_long_list_that_another_process_began_stays_modest() -> None:
+    story = Story().begin()
+    for number in range(21, 1_000):
+        story.start(f"summary[{number}]").finish(f"summary[{number}]")
+    lines = _progress(story)[2:]
+    assert [line.split("  ")[-1].strip() for line in lines] == [
+        "1 more item",
+        "10 more items",
+        "100 more items",
+    ]
+
+
+def test_items_that_wait_together_are_told_once() -> None:
+    story = began(Story().begin(), "summary", 100)
+    for number in range(1, 101):
+        unit = f"summary[{number}]"
+        story.start(unit).send(unit, "Hi")
+        told = {"retry_in_s": 60.0, "elapsed_s": 0.01}
+        story.refuse(unit, ApiError("Slow down."), 429, **told)
+    waits = [line for line in _progress(story) if "waiting" in line]
+    assert len(waits) == 1
+    assert "so summary[1] waits" in waits[0]
+
+
+def test_show_tells_a_waiting_run_with_its_commands() -> None:
+    text = "\n".join(show_lines(report_of(waiting()), PLAIN))
+    assert f"Agree       flowrunner approve {RUN} gate" in text
+    assert f"Continue    flowrunner resume {RUN}" in text
+    assert "3 items, 1 failed" in text
+    assert "2 rounds" in text
+    assert "case billing" in text
+    step = next(step for step in report_of(agreed())["steps"] if step["unit"] == "gate")
+    told = "\n".join(show_step_lines(step, PLAIN))
+    assert "\\x1b[2J42" in told
+    assert "ada agreed, " in told
+
+
+def test_of_very_many_units_show_tells_the_rest_in_a_line() -> None:
+    text = "\n".join(show_lines(report_of(many(3_000)), PLAIN))
+    assert f"and 1,000 more units; one of them: flowrunner show {RUN} UNIT" in text
 
 
 def test_an_unknown_price_is_unknown() -> None:

@@ -5,12 +5,16 @@ Made from the report document, so that it says what the page says; the caller pr
 
 from __future__ import annotations
 
+import shlex
 import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from flowrunner.events import JSON
 from flowrunner.report.figures import clock, count, counted, duration, money
-from flowrunner.report.terminal import Style, shown_price
-from flowrunner.report.verdict import tally_words
+from flowrunner.report.terminal import Style, shown_price, shown_tokens
+from flowrunner.report.units import ancestors
+from flowrunner.report.verdict import EXIT_MEANINGS, failed_sentence, tally_words
 
 _TROUBLES = 5
 _HEADS = {
@@ -26,22 +30,82 @@ _LABEL = 10
 
 
 def closing_lines(report: dict[str, JSON], folder: str, style: Style) -> list[str]:
-    """The last block: good or bad, files in `folder`, how to go on."""
+    """The last block: good or bad, files in `folder`, how to go on.
+
+    `folder` is the run's folder as it is reached from the current one: a run of another project is
+    named by it in commands.
+    """
+    here = _Here(report, folder)
     lines = ["", _headline(report, style)]
-    for step in _wrong(report)[:_TROUBLES]:
-        lines += _trouble(step, report, style)
-    more = len(_wrong(report)) - _TROUBLES
+    wrong = wrong_steps(report)
+    for step in wrong[:_TROUBLES]:
+        lines += _trouble(step, here, style)
+    more = len(wrong) - _TROUBLES
     if more > 0:
         lines += _labelled("", f"and {counted(more, 'more step')}, all in the report", style)
-    resume = report["commands"]["resume"]
-    if resume:
-        help_ = report["verdict"]["help"]
-        lines += _labelled("Next", help_, style) if help_ and _is_own(report, help_) else []
-        lines += _labelled("Continue", resume + _keeps(report), style, wrap=False)
+    lines += going_on_lines(report, style, here.command, beside=wrong[:_TROUBLES])
     if report["result"] is not None:
         lines += _labelled("Result", f"{folder}/result.json", style, wrap=False)
-    where = f"{folder}/report.html    open with: flowrunner report --open"
+    where = f"{folder}/report.html    open with: {here.opening}"
     return lines + _labelled("Report", where, style, wrap=False)
+
+
+def going_on_lines(
+    report: dict[str, JSON],
+    style: Style,
+    command: Callable[[str], str] = str,
+    beside: Sequence[JSON] = (),
+) -> list[str]:
+    """What a person can do now: advice that none of the steps `beside` gave, and the commands."""
+    lines: list[str] = []
+    resume, help_ = report["commands"]["resume"], report["verdict"]["help"]
+    if help_ and _is_own(report, help_) and help_ not in [step["help"] for step in beside]:
+        lines += _labelled("Next", help_, style)
+    for approve in report["commands"]["approve"][:_TROUBLES]:
+        lines += _labelled("Agree", command(approve), style, wrap=False)
+    if resume:
+        lines += _labelled("Continue", command(resume) + _keeps(report), style, wrap=False)
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """How a run is named from the current folder."""
+
+    report: JSON
+    folder: str
+
+    def command(self, text: str) -> str:
+        """A command of the report that works from here."""
+        if self._is_of_this_project:
+            return text
+        words = shlex.split(text)
+        run = self.report["run"]["id"]
+        return shlex.join(self._spec if word == run else word for word in words)
+
+    @property
+    def opening(self) -> str:
+        """The command that opens the report."""
+        if self._is_of_this_project:
+            return "flowrunner report --open"
+        return shlex.join(["flowrunner", "report", self._spec, "--open"])
+
+    @property
+    def _is_of_this_project(self) -> bool:
+        return self.folder.replace("\\", "/").startswith(".flowrunner/")
+
+    @property
+    def _spec(self) -> str:
+        # Without a separator in it a path would be read as the name of a run.
+        has_separator = "/" in self.folder or "\\" in self.folder
+        return self.folder if has_separator else f"./{self.folder}"
+
+
+def wrong_steps(report: dict[str, JSON]) -> list[JSON]:
+    """The steps that failed or whose outcome is unknown; of nested ones those where it began."""
+    wrong = [step for step in report["steps"] if step["status"] in ("failed", "unknown")]
+    around = {above for step in wrong for above in ancestors(step["unit"])}
+    return [step for step in wrong if step["unit"] not in around]
 
 
 def tally_line(report: dict[str, JSON]) -> str:
@@ -63,7 +127,7 @@ def tally_line(report: dict[str, JSON]) -> str:
     told = [f"{key}={number}" for key, number in pairs.items()]
     cost = money(verdict["cost_usd"])
     if not verdict["cost_is_complete"]:
-        cost += "+unknown"
+        cost = f"{cost}+unknown" if verdict["cost_usd"] else "unknown"
     told += [f"TOTAL={tally['total']}", f"COST={cost}", f"TIME={round(verdict['elapsed_s'])}s"]
     if report["run"]["simulated"]:
         told.append("SIMULATED=1")
@@ -81,11 +145,10 @@ def _headline(report: JSON, style: Style) -> str:
     if verdict["status"] == "succeeded":
         took = verdict["elapsed_s"]
         first = f"{words} {clock(took) if took >= 10 else duration(took)}"
-        used = verdict["tokens"]
-        facts = [", ".join(tally_words(tally)), price]
-        facts.append(counted(used["input"] + used["output"], "token"))
+        facts = [", ".join(tally_words(tally)), *_failed_items(report), price, *_saved(report)]
+        facts.append(shown_tokens(verdict["tokens"], complete=verdict["tokens_are_complete"]))
     else:
-        first = f"{words} {verdict['sentence'].rstrip('.')}"
+        first = f"{words} {_short_sentence(report).rstrip('.')}"
         others = {**tally, "total": 0} | {"failed": 0}
         facts = [*tally_words(others), price]
     dot = " · " if style.utf8 else " - "
@@ -93,28 +156,48 @@ def _headline(report: JSON, style: Style) -> str:
     return f"{style.mark(look)} {said}"
 
 
-def _wrong(report: JSON) -> list[JSON]:
-    return [step for step in report["steps"] if step["status"] in ("failed", "unknown")]
+def _short_sentence(report: JSON) -> str:
+    """Why the run ended; where a step below says the same, only how many steps are like it."""
+    verdict = report["verdict"]
+    said = [step["message"] for step in wrong_steps(report)[:_TROUBLES]]
+    if verdict["sentence"] not in said:
+        return str(verdict["sentence"])
+    if verdict["tally"]["failed"]:
+        return failed_sentence(verdict["tally"])
+    return str(EXIT_MEANINGS.get(verdict["exit_status"], verdict["status"]))
 
 
-def _trouble(step: JSON, report: JSON, style: Style) -> list[str]:
+def _failed_items(report: JSON) -> list[str]:
+    tallies = [step["items"] for step in report["steps"] if step["items"] and not step["parent"]]
+    failed = sum(items["failed"] for items in tallies)
+    total = sum(items["total"] for items in tallies)
+    return [f"{failed:,} of {counted(total, 'item')} failed"] if failed else []
+
+
+def _saved(report: JSON) -> list[str]:
+    saved = report["money"]["saved"]
+    return [f"saved {money(saved['usd'])}"] if saved["usd"] else []
+
+
+def _trouble(step: JSON, here: _Here, style: Style) -> list[str]:
     lines = _labelled(step["unit"], step["message"] or f"{step['status']}.", style)
     if step["place"]:
         lines += _labelled("", step["place"], style, wrap=False)
     numbers = step["numbers"]
     facts = [counted(len(step["attempts"]), "attempt")] if step["attempts"] else []
     for word, key in (("request", "request_id"), ("client request", "client_request_id")):
-        if numbers[key]:
+        if numbers[key] and numbers[key] not in (step["message"] or ""):
             facts.append(f"{word} {numbers[key]}")
             break
-    facts.append(f"more: {report['commands']['show']} {step['unit']}")
+    show = here.command(here.report["commands"]["show"])
+    facts.append(f"more: {show} {shlex.quote(step['unit'])}")
     lines += _labelled("", " · ".join(facts), style, wrap=False)
     return lines + (_labelled("Try", step["help"], style) if step["help"] else [])
 
 
 def _is_own(report: JSON, help_: str) -> bool:
     """Whether the run's advice says more than the line that follows it."""
-    return not help_.startswith("It can go on") and report["verdict"]["status"] != "succeeded"
+    return report["commands"]["resume"] and not help_.startswith("It can go on")
 
 
 def _keeps(report: JSON) -> str:

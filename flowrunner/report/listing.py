@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from flowrunner.events import JSON
 from flowrunner.journal.state import RunState
 from flowrunner.report.bounds import compact
-from flowrunner.report.closing import summary_line
-from flowrunner.report.figures import count, duration, iso_utc, money, readable_utc
+from flowrunner.report.closing import going_on_lines, summary_line
+from flowrunner.report.figures import count, counted, duration, iso_utc, money, readable_utc
 from flowrunner.report.terminal import Style, outcome_words, shown_price
+from flowrunner.report.units import depth_of
 from flowrunner.report.wrapping import wrapped_line
 
 _LOOKS = {
@@ -72,11 +73,17 @@ def _cells(row: RunRow) -> list[str]:
     took = ""
     if row.started_at is not None and row.ended_at is not None:
         took = duration(row.ended_at - row.started_at)
-    cost = "simulated" if row.simulated else money(row.cost_usd)
-    if not row.simulated and not row.cost_is_complete:
-        cost += " + unknown"
+    cost = _cost(row.cost_usd, complete=row.cost_is_complete)
+    if row.simulated:
+        cost = "simulated"
     status = "unfinished" if row.status == "running" else row.status
     return [row.run, row.workflow, status, started, took, cost]
+
+
+def _cost(cost_usd: float, *, complete: bool) -> str:
+    if complete:
+        return money(cost_usd)
+    return f"{money(cost_usd)} + unknown" if cost_usd else "unknown"
 
 
 def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -92,15 +99,25 @@ def show_lines(report: dict[str, JSON], style: Style) -> list[str]:
     if run["simulated"]:
         lines.append(style.paint("SIMULATED: no model was asked and nothing was paid.", "yellow"))
     lines.append("")
-    width = max((len(style.line(step["unit"])) for step in report["steps"]), default=0)
+    width = max((len(style.line(_name(step))) for step in report["steps"]), default=0)
     lines += [_step_line(step, max(width, _NARROW), report, style) for step in report["steps"]]
+    lines += _not_listed(report, style)
     if report["result"] is not None:
         lines += ["", style.paint("Result", "bold"), *_indented(_text_of(report["result"]), style)]
     for warning in report["warnings"]:
         about = f"{warning['unit']}: " if warning["unit"] else ""
         word = style.paint("warning", "yellow")
         lines.append(f"{word} {style.line(about + warning['message'])}")
-    return [*lines, "", style.line(f"One step: {report['commands']['show']} STEP")]
+    lines += ["", *going_on_lines(report, style)]
+    return [*lines, style.line(f"One step: {report['commands']['show']} STEP")]
+
+
+def _not_listed(report: JSON, style: Style) -> list[str]:
+    units = report["units"]
+    more = units["total"] - units["listed"]
+    if more <= 0:
+        return []
+    return [style.line(f"   and {counted(more, 'more unit')}; one of them: {units['see']}")]
 
 
 def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
@@ -113,6 +130,8 @@ def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
     ]
     lines += _indented(word, style)
     lines += _indented(f"Try: {step['help']}", style) if step["help"] else []
+    lines += _part("Inside", _inside(step), style)
+    lines += _part("Agreed", _approval(step["approval"]), style)
     lines += _part("Why", [_why(step["why"])], style)
     lines += _part("Asked", _asked(step["asked"]), style)
     lines += _part("Answered", _answered(step["answered"]), style)
@@ -123,14 +142,48 @@ def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
 def _step_line(step: JSON, width: int, report: JSON, style: Style) -> str:
     look = "reused" if step["reused"] else step["status"] or "none"
     numbers = step["numbers"]
-    told = [style.line(step["unit"]).ljust(width)]
+    told = [style.line(_name(step)).ljust(width)]
     if step["status"] == "succeeded":
         told.append(duration(step["elapsed_s"] or 0).rjust(7))
         if numbers["calls"]:
             told.append(_price(numbers, report))
+        told += [style.line(fact) for fact in _inside(step)]
     else:
         told.append(style.line(outcome_words(step["status"] or "not started", step["message"])))
     return f" {style.mark(look)} {'  '.join(told)}".rstrip()
+
+
+def _name(step: JSON) -> str:
+    return f"{'  ' * depth_of(step['unit'])}{step['id']}"
+
+
+def _inside(step: JSON) -> list[str]:
+    """What a step with others inside of it came to, and where a reused result is from."""
+    facts = []
+    if step["items"]:
+        tally = {key: n for key, n in step["items"].items() if n and key not in ("total", "ok")}
+        failed = "".join(f", {n:,} {key}" for key, n in tally.items())
+        facts.append(counted(step["items"]["total"], "item") + failed)
+    if step["rounds"]:
+        reached = "" if step["rounds"]["reached"] else ", its goal not reached"
+        facts.append(counted(step["rounds"]["count"], "round") + reached)
+    if step["case"] is not None:
+        facts.append(f"case {step['case']}")
+    if step["reused_from"]:
+        saved = f", saved {money(step['saved_usd'])}" if step["saved_usd"] else ""
+        facts.append(f"reused from {step['reused_from']}{saved}")
+    return facts
+
+
+def _approval(given: JSON) -> list[str]:
+    if given is None:
+        return []
+    if given["granted"] is None:
+        return [given["text"], "Nobody has said yes or no yet."]
+    why = f": {given['why']}" if given["why"] else ""
+    word = "agreed" if given["granted"] else "did not agree"
+    when = readable_utc(given["decided_at"]) if given["decided_at"] else "some time"
+    return [given["text"], f"{given['by']} {word}, {when}{why}"]
 
 
 def _price(numbers: JSON, report: JSON) -> str:
@@ -209,10 +262,16 @@ def _numbers(numbers: JSON) -> list[str]:
     if not numbers["calls"]:
         return []
     tokens = numbers["tokens"]
-    cost = money(numbers["cost_usd"]) + ("" if numbers["cost_is_complete"] else " + unknown")
+    cost = _cost(numbers["cost_usd"], complete=numbers["cost_is_complete"])
+    counted_tokens = (
+        f"{count(tokens['input'])} in ({count(tokens['cached'])} cached), "
+        f"{count(tokens['output'])} out ({count(tokens['reasoning'])} reasoning)"
+    )
+    if not numbers["tokens_are_complete"]:
+        known = tokens["input"] or tokens["output"]
+        counted_tokens = f"{counted_tokens} + unknown" if known else "unknown"
     facts = {
-        "tokens": f"{count(tokens['input'])} in ({count(tokens['cached'])} cached), "
-        f"{count(tokens['output'])} out ({count(tokens['reasoning'])} reasoning)",
+        "tokens": counted_tokens,
         "cost": cost,
         "model asked": numbers["model_asked"],
         "model served": numbers["model_served"],

@@ -5,22 +5,27 @@ Pure: events in, lines out. Whether there is a terminal, colour or UTF-8 is deci
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from flowrunner.events import (
+    JSON,
+    ApprovalAsked,
+    ApprovalGiven,
     CallAnswered,
     CallLost,
     CallNotSent,
     CallRefused,
     Event,
+    ForEachBegan,
     RunResumed,
     RunStarted,
     StepFinished,
     StepStarted,
-    Usage,
     Warned,
 )
 from flowrunner.report.figures import about_money, count, counted, duration, money
+from flowrunner.report.going import AtWork, Going, Items
+from flowrunner.report.units import depth_of
 from flowrunner.report.verdict import is_reused
 from flowrunner.visible import one_line, visible
 
@@ -49,6 +54,8 @@ _ASCII = str.maketrans(
      "“": '"', "”": '"', "\N{NO-BREAK SPACE}": " "}
 )  # fmt: skip
 _NAMES_WIDTH = 28
+_LEAST_ROOM = 40
+_TELLING_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +92,11 @@ class Style:
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
-@dataclass(slots=True)
-class _Going:
-    """What is known of a step so far."""
-
-    started_at: float | None = None
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
-    is_priced: bool = True
-    answers: int = 0
-    model: str | None = None
-
-
 class ProgressLines:
     """Lines for the events of a run, one a finished step; `verbose` also tells what begins.
 
-    `feed` takes every event in order, as the journal gives them after the commit.
+    The items of a long list are told together, at every tenth of it. `feed` takes every event in
+    order, as the journal gives them after the commit.
     """
 
     def __init__(self, style: Style, *, verbose: bool = False) -> None:
@@ -108,17 +104,23 @@ class ProgressLines:
         self.verbose = verbose
         self._names = 12
         self._simulated = False
-        self._going: dict[str, _Going] = {}
+        self._at_work = AtWork()
 
     def feed(self, event: Event) -> list[str]:
         """The lines that an event adds, without line ends."""
         if isinstance(event, StepFinished):
-            return [self._finished(event)]
+            return self._ended(event)
         if isinstance(event, CallAnswered):
-            self._count(event)
+            going = self._at_work.unit(event.address.unit)
+            going.add(event)
+            going.model = event.model
             return []
-        if isinstance(event, StepStarted | CallRefused | CallNotSent | CallLost):
-            return self._going_on(event)
+        if isinstance(event, StepStarted | ForEachBegan):
+            return self._started(event)
+        if isinstance(event, CallRefused | CallNotSent | CallLost):
+            return self._troubled(event)
+        if isinstance(event, ApprovalAsked | ApprovalGiven):
+            return self._approval(event)
         return self._of_the_run(event)
 
     def _of_the_run(self, event: Event) -> list[str]:
@@ -128,18 +130,71 @@ class ProgressLines:
             return [self._warned(event)]
         if isinstance(event, RunResumed):
             # What an earlier process began took an unknown time.
-            self._going.clear()
+            self._at_work.clear()
             return [self.style.line(f"Resumed by process {event.epoch} of this run.")]
         return []
 
-    def _going_on(self, event: StepStarted | CallRefused | CallNotSent | CallLost) -> list[str]:
+    def _started(self, event: StepStarted | ForEachBegan) -> list[str]:
         unit = event.address.unit
-        if isinstance(event, StepStarted):
-            self._step(unit).started_at = event.at
-        if not self.verbose:
+        going = self._at_work.unit(unit)
+        crowd = self._at_work.crowd_of(unit)
+        if isinstance(event, ForEachBegan):
+            going.items = Items(event.items)
+            if crowd or not going.items.are_many:
+                return []
+            going.is_announced = True
+            return self._lines("running", unit, counted(event.items, "item"))
+        going.started_at = event.at if going.started_at is None else going.started_at
+        going.verb = event.verb
+        if not self.verbose or crowd:
             return []
-        said = f"{event.verb} begins" if isinstance(event, StepStarted) else _trouble(event)
-        return [f" {self.style.mark('running')} {self._name(unit)}  {self.style.line(said)}"]
+        return self._lines("running", unit, f"{event.verb} begins")
+
+    def _troubled(self, event: CallRefused | CallNotSent | CallLost) -> list[str]:
+        """A request that did not succeed, where somebody has to wait for the next, or wants to
+        know. Of a crowd of items that wait one is told, until its wait is over."""
+        unit, wait_s = event.address.unit, event.retry_in_s or 0.0
+        if wait_s < _TELLING_WAIT_S:
+            told = self.verbose and not self._at_work.crowd_of(unit)
+            return self._lines("running", unit, _trouble(event), whole=True) if told else []
+        crowd = self._at_work.crowd_of(unit)
+        going = self._at_work.unit(crowd or unit)
+        if event.at < going.waits_until:
+            return []
+        going.waits_until = event.at + wait_s
+        some = f", so {unit} waits" if crowd else ""
+        said = f"waiting {duration(wait_s)}: {_why(event)}{some}"
+        return self._lines("waiting", crowd or unit, said)
+
+    def _approval(self, event: ApprovalAsked | ApprovalGiven) -> list[str]:
+        unit = event.address.unit
+        if isinstance(event, ApprovalAsked):
+            return self._lines("waiting", unit, f"somebody must agree: {event.text}")
+        why = f": {event.why}" if event.why else ""
+        said = f"{event.by} {'agreed' if event.granted else 'did not agree'}{why}"
+        return self._lines("succeeded" if event.granted else "cancelled", unit, said)
+
+    def _lines(self, look: str, unit: str, said: str, *, whole: bool = False) -> list[str]:
+        """A line about a unit, behind the names of what it stands in where those are not out."""
+        return [*self._heads(unit), self._line(look, unit, said, whole=whole)]
+
+    def _heads(self, unit: str) -> list[str]:
+        return [
+            self._line("running", above, going.verb or "").rstrip()
+            for above, going in self._at_work.unannounced(unit)
+        ]
+
+    def _line(self, look: str, unit: str, said: str, *, whole: bool = False) -> str:
+        name, shown = self._name(unit), self.style.line(said)
+        return f" {self.style.mark(look)} {name}  " + (
+            shown if whole else self._cut(shown, len(name) + 5)
+        )
+
+    def _cut(self, text: str, used: int) -> str:
+        """No more of a sentence than one line shows: the end of the run and `show` tell it all."""
+        room = max(_LEAST_ROOM, self.style.width - used)
+        dots = "…" if self.style.utf8 else "..."
+        return text if len(text) <= room else text[: room - len(dots)].rstrip() + dots
 
     def _begin(self, event: RunStarted) -> list[str]:
         longest = max((len(self.style.line(step)) for step in event.steps), default=0)
@@ -147,48 +202,78 @@ class ProgressLines:
         self._simulated = event.simulated
         return header_lines(event, self.style)
 
-    def _step(self, unit: str) -> _Going:
-        return self._going.setdefault(unit, _Going())
-
-    def _count(self, event: CallAnswered) -> None:
-        going = self._step(event.address.unit)
-        going.answers += 1
-        going.usage += event.usage or Usage()
-        going.cost_usd += event.cost_usd or 0.0
-        going.is_priced &= event.cost_usd is not None
-        going.model = event.model
-
     def _name(self, unit: str) -> str:
-        return self.style.line(unit).ljust(self._names)
+        depth = depth_of(unit)
+        name = self.style.line("  " * depth + unit.rpartition("/")[2])
+        self._names = max(self._names, min(_NAMES_WIDTH, len(name)))
+        return name.ljust(self._names)
 
-    def _finished(self, event: StepFinished) -> str:
+    def _ended(self, event: StepFinished) -> list[str]:
         unit = event.address.unit
-        going = self._going.pop(unit, _Going())
+        crowd = self._at_work.crowd_of(unit)
+        if crowd is None:
+            heads = self._heads(unit)
+            return [*heads, self._finished(event, self._at_work.end(unit))]
+        self._at_work.end(unit)
+        whole = self._at_work.unit(crowd).items
+        is_item_of_it = unit.startswith(f"{crowd}[") and unit.count("]", len(crowd)) == 1
+        if whole is None or not (is_item_of_it and unit.endswith("]")):
+            return []
+        return self._lines("running", crowd, _so_far(whole)) if whole.count(event.status) else []
+
+    def _finished(self, event: StepFinished, going: Going) -> str:
         look = "reused" if is_reused(event.status, event.reason) else event.status
-        columns = [self._name(unit), self.style.line(going.model or event.verb).ljust(14)]
+        kind = self.style.line(going.model or event.verb).ljust(14)
+        columns = [self._name(event.address.unit), kind]
         if event.status == "succeeded":
             columns += self._figures(event, going)
         else:
-            columns.append(self.style.line(outcome_words(event.status, event.message)))
+            words = self.style.line(outcome_words(event.status, event.message))
+            columns.append(self._cut(words, sum(len(column) + 2 for column in columns) + 3))
         return f" {self.style.mark(look)} {'  '.join(columns)}".rstrip()
 
-    def _figures(self, event: StepFinished, going: _Going) -> list[str]:
+    def _figures(self, event: StepFinished, going: Going) -> list[str]:
         took = "" if going.started_at is None else duration(event.at - going.started_at)
-        if not going.answers:
-            return [took.rjust(7)]
-        arrow = "→" if self.style.utf8 else "->"
-        tokens = f"{count(going.usage.input)} {arrow} {count(going.usage.output)} tok"
-        return [took.rjust(7), tokens.rjust(22), self._price(going).rjust(11)]
+        figures = [took.rjust(7)]
+        if going.answers:
+            figures += [self._tokens(going).rjust(22), self._price(going).rjust(11)]
+        if going.items is not None:
+            figures.append(_ended_items(going.items))
+        if event.reused_from:
+            figures.append(self.style.line(f"reused from {event.reused_from}"))
+        return figures
 
-    def _price(self, going: _Going) -> str:
+    def _tokens(self, going: Going) -> str:
+        if not going.is_counted and not (going.usage.input or going.usage.output):
+            return "unknown tok"
+        arrow = "→" if self.style.utf8 else "->"
+        more = "" if going.is_counted else " + unknown"
+        return f"{count(going.usage.input)} {arrow} {count(going.usage.output)} tok{more}"
+
+    def _price(self, going: Going) -> str:
         if self._simulated:
             return "simulated"
-        return money(going.cost_usd) if going.is_priced else "unknown"
+        if going.is_priced:
+            return money(going.cost_usd)
+        return f"{money(going.cost_usd)} + unknown" if going.cost_usd else "unknown"
 
     def _warned(self, event: Warned) -> str:
         about = f"{event.address.unit}: " if event.address else ""
         word = self.style.paint("warning", "yellow")
         return f" {word}  {self.style.line(f'{about}{event.message} [{event.code}]')}"
+
+
+def _so_far(items: Items) -> str:
+    failed = f" · {items.failed:,} failed" if items.failed else ""
+    if items.total is None:
+        return f"{counted(items.ended, 'more item')}{failed}"
+    return f"{count(items.ended)} of {counted(items.total, 'item')}{failed}"
+
+
+def _ended_items(items: Items) -> str:
+    number = items.ended if items.total is None else items.total
+    failed = f", {items.failed:,} failed" if items.failed else ""
+    return f"{counted(number, 'item')}{failed}"
 
 
 def header_lines(event: RunStarted, style: Style) -> list[str]:
@@ -211,11 +296,30 @@ def outcome_words(status: str, message: str | None) -> str:
 
 def shown_price(cost_usd: float, *, complete: bool, simulated: bool) -> str:
     """Money of a run on one line; of a simulated one what it would have cost."""
-    if simulated:
+    if simulated and complete:
         return f"simulated, would be about {about_money(cost_usd)}"
+    if simulated:
+        known = f"at least {about_money(cost_usd)}" if cost_usd else "an unknown amount"
+        return f"simulated, would be {known}"
     if complete:
         return money(cost_usd)
     return f"{money(cost_usd)} and an unknown part" if cost_usd else "cost unknown"
+
+
+def shown_tokens(tokens: JSON, *, complete: bool) -> str:
+    """The tokens of a run in one number; what is not known is said to be unknown."""
+    known = tokens["input"] + tokens["output"]
+    if complete:
+        return counted(known, "token")
+    return f"{counted(known, 'token')} and an unknown part" if known else "tokens unknown"
+
+
+def _why(event: CallRefused | CallNotSent | CallLost) -> str:
+    if isinstance(event, CallRefused):
+        return f"the API answered {event.http_status} ({event.error.message})"
+    if isinstance(event, CallNotSent):
+        return f"the request did not leave ({event.message})"
+    return f"the answer was lost ({event.message})"
 
 
 def _trouble(event: CallRefused | CallNotSent | CallLost) -> str:
