@@ -1,9 +1,9 @@
 """3,080 questions sorted into 77 intents in one run: wall time and memory of its process.
 
-`python tests/benchmarks/bank_questions.py TABLE` runs bank_questions.yaml of the gallery over a table
-with the columns `text` and `category`, such as the test set of BANKING77, against a simulator in a
-process of its own, journal and report and all. Without TABLE the shipped sample is repeated to
-3,080 rows. Wanted: under 60 s and 300 MB.
+`python tests/benchmarks/bank_questions.py TABLE` runs the gallery's workflow over a table with the
+columns `text` and `category`, such as the test set of BANKING77, against a simulator in a process
+of its own, journal and report and all. Without TABLE the shipped sample is repeated to 3,080 rows.
+Wanted: under 60 s and 300 MB.
 """
 
 from __future__ import annotations
