@@ -490,6 +490,23 @@ def test_a_folder_without_a_project_is_its_own(tmp_path: Path) -> None:
     assert project_root(lonely) == lonely
 
 
+@pytest.mark.parametrize(
+    ("step_", "found"),
+    [
+        ("prompt: x", ["no-model"]),
+        ("prompt: x, model: gpt-6-luna", []),
+        ("prompt: { id: pmpt_1 }", []),
+        ("write: x", []),
+    ],
+)
+def test_steps_without_a_model_are_a_hint(step_: str, found: list[str]) -> None:
+    text = f"{TOP}steps: [{{ id: a, {step_} }}]\n"
+    workflow, diagnostics = load_text(text, "flow.yaml", Path("/project"), today=TODAY)
+    assert workflow is not None
+    assert [each.code for each in diagnostics] == found
+    assert all(each.severity == "hint" for each in diagnostics)
+
+
 def test_a_missing_model_is_no_error_of_the_file() -> None:
     assert codes("steps: [{ id: a, prompt: x }]\n") == []
 

@@ -365,7 +365,7 @@ FILES = {
     + """\
 inputs: { who: text }
 steps:
-  - { id: ask, prompt_file: prompts/ask.md, schema: prompts/answer.json }
+  - { id: ask, model: gpt-6-luna, prompt_file: prompts/ask.md, schema: prompts/answer.json }
   - id: sub
     workflow: parts/sub.yaml
     with: { who: "{{ inputs.who }}", times: 3, version: 3.10 }
@@ -379,7 +379,7 @@ result: "{{ steps.sub.output.line }}"
     + """\
 inputs: { who: text, times: integer, version: text }
 steps:
-  - { id: line, prompt_file: ../prompts/ask.md }
+  - { id: line, model: gpt-6-luna, prompt_file: ../prompts/ask.md }
   - { id: send, run: [echo, "{{ inputs.times }}{{ inputs.version }}"] }
 result: { line: "{{ steps.line.text }}", times: "{{ inputs.times }}" }
 """,

@@ -396,7 +396,11 @@ UNREADABLE: dict[str, tuple[Shape, str, str]] = {
         "[1,",
         "the value must be JSON, found `[1,`, which breaks off at line 1, column 4",
     ),
-    "no number of JSON": (Shape("json"), "NaN", "the value must be JSON, found `NaN`"),
+    "no number of JSON": (
+        Shape("json"),
+        "NaN",
+        "the value must be JSON: `NaN` is not a JSON value",
+    ),
 }
 
 
@@ -407,8 +411,13 @@ def test_plain_text_that_is_no_value_is_refused(shape: Shape, text: str, sentenc
     assert str(raised.value) == sentence
 
 
+def test_a_key_that_is_given_twice_is_not_dropped() -> None:
+    with pytest.raises(UnreadableValue, match="the key `a` is given twice in one object"):
+        read_plain(Shape("json"), '{"a": 1, "a": 2}')
+
+
 def test_deep_json_is_refused() -> None:
-    with pytest.raises(UnreadableValue, match="nested too deeply"):
+    with pytest.raises(UnreadableValue, match="nested more than"):
         read_plain(Shape("json"), "[" * 200_000)
 
 

@@ -184,6 +184,11 @@ def test_a_lost_answer_is_held_where_the_model_may_change_things(tools: str, exp
     assert only_step(f"prompt: x\ntools: {tools}").on_unknown == expected
 
 
+def test_a_stored_prompt_may_bring_tools_that_change_things() -> None:
+    assert only_step("prompt: { id: pmpt_1 }").on_unknown == "hold"
+    assert only_step("prompt: { id: pmpt_1 }\non_unknown: retry_once").on_unknown == "retry_once"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86_400), ("1.5s", 1.5), ("366d", 31_622_400)],

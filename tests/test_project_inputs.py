@@ -506,3 +506,40 @@ def test_no_file_of_inputs_raises_anything_else(content: bytes) -> None:
         read(declared, **_stdin(content))
     except UsageError as fault:
         assert fault.message  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape("file"),
+        Shape("files"),
+        Shape("table"),
+        Shape("list", item=Shape("file")),
+    ],
+    ids=lambda shape: shape.kind,
+)
+@pytest.mark.parametrize("written", ["", "@", " "])
+def test_an_empty_path_is_called_empty(shape: Shape, written: str) -> None:
+    (told,) = faults({"f": shape}, f"f={written}")
+    assert told.startswith("the input `f` is empty: give a path, as in `-i f=")
+
+
+def test_an_empty_path_in_a_file_of_inputs_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "i.yaml").write_text("f: ''")
+    (told,) = faults({"f": Shape("file")}, inputs_file="i.yaml", folder=tmp_path)
+    assert "is empty" in told
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "file", "choice"])
+def test_bytes_that_are_no_text_are_refused(kind: Any) -> None:
+    shape = CHOICE if kind == "choice" else Shape(kind)
+    (told,) = faults({"x": shape}, "x=caf\udce9")
+    assert told == (
+        "the input `x` holds bytes that are no text in UTF-8: "
+        "save it as UTF-8 in a file, and give it with `-i x=@FILE`"
+    )
+
+
+def test_a_key_given_twice_in_json_is_a_fault() -> None:
+    (told,) = faults({"j": Shape("json")}, 'j={"a": 1, "a": 2}')
+    assert "the key `a` is given twice" in told

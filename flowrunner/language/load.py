@@ -83,12 +83,12 @@ class _Loader:
         meaning = [] if workflow is None else check_meaning(workflow, today=self.today)
         findings = [*shape, *_new_causes([*parts, *meaning], shape)]
         texts = {} if workflow is None else workflow.texts
-        severities = {each.severity for each in diagnostics} | {each.severity for each in findings}
-        if "error" in severities:
+        elsewhere = () if workflow is None else workflow.elsewhere
+        severities = {each.severity for each in (*diagnostics, *elsewhere)}
+        if "error" in severities | {each.severity for each in findings}:
             # Where something is wrong, what looks forgotten may stand in the part that is.
             findings = [finding for finding in findings if finding.severity != "hint"]
         found = [_diagnosed(document, finding, texts) for finding in findings]
-        elsewhere = () if workflow is None else workflow.elsewhere
         everything = _sorted([*diagnostics, *found, *elsewhere])
         is_sound = all(diagnostic.severity != "error" for diagnostic in everything)
         return (workflow if is_sound else None), everything

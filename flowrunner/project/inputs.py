@@ -6,6 +6,7 @@ workflow that declares it, values that another workflow gives to `arguments`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from flowrunner.project.loading import Loader, UnusableFiles, is_loaded, table_o
 from flowrunner.project.tables import MAX_BYTES
 from flowrunner.secrets import MIN_LENGTH
 
+# What Python makes of bytes of a command line that are no UTF-8.
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _WAYS = {"file": ("FILE",), "files": ("'FOLDER/*'",), "table": ("FILE.csv",)}
 
 
@@ -192,6 +195,14 @@ class _Reading:
 
     def _read_texts(self, known: Input, texts: Sequence[str]) -> JSON:
         shape = known.shape
+        if any(_HALF_CHARACTER.search(text) for text in texts):
+            raise _Fault(
+                f"the input `{known.name}` holds bytes that are no text in UTF-8: "
+                f"save it as UTF-8 in a file, and give it with `-i {known.name}=@FILE`"
+            )
+        are_paths = shape.kind in _WAYS or (shape.item is not None and shape.item.kind in _WAYS)
+        if are_paths and not all(text.removeprefix("@").strip() for text in texts):
+            raise _without_path(known)
         if shape.kind == "files":
             patterns = [text.removeprefix("@") for text in texts]
             folder = self._given.folder
@@ -270,6 +281,8 @@ class _Reading:
         shape = known.shape
         if is_loaded(shape, value):
             return value
+        if isinstance(value, str) and not value.strip():
+            raise _without_path(known)
         if shape.kind == "table" and isinstance(value, str):
             return self._loader.table(value, folder, shape)
         are_patterns = shape.kind == "files" and isinstance(value, list)
@@ -282,6 +295,11 @@ class _Reading:
         if shape.kind == "file":
             return self._loader.file(value, folder)
         return [self._loader.file(path, folder) for path in value]
+
+
+def _without_path(known: Input) -> _Fault:
+    way = _WAYS.get(known.shape.kind, ("FILE",))[0]
+    return _Fault(f"the input `{known.name}` is empty: give a path, as in `-i {known.name}={way}`")
 
 
 def _read_plain(name: str, shape: Shape, text: str) -> JSON:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 
 from flowrunner.diagnostics import Finding
+from flowrunner.language.checks.braces import check_braces
 from flowrunner.language.checks.branches import check_branches, complete_branches
 from flowrunner.language.checks.calls import check_calls
 from flowrunner.language.checks.conflicts import (
@@ -19,7 +20,7 @@ from flowrunner.language.checks.conflicts import (
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
-from flowrunner.language.checks.models import check_includes, check_models
+from flowrunner.language.checks.models import check_includes, check_model_names, check_models
 from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
 from flowrunner.language.checks.reach import check_reach, may_be_empty
 from flowrunner.language.checks.sights import Sights
@@ -30,7 +31,14 @@ from flowrunner.language.workflow import Workflow
 
 __all__ = ["check_meaning", "result_shape"]
 
-_OF_THE_FILE = (check_request, check_tools, check_includes, check_inputs)
+_OF_THE_FILE = (
+    check_request,
+    check_tools,
+    check_includes,
+    check_inputs,
+    check_braces,
+    check_model_names,
+)
 _OF_PLACES = (check_ids, check_needs, check_mentions, check_reach, check_keys)
 _OF_SIGHTS = (check_branches, check_calls)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowrunner.diagnostics import Finding
+from flowrunner.language.checks.braces import slips
 from flowrunner.language.forms import leaves
 from flowrunner.language.workflow import Workflow
 
@@ -14,6 +15,8 @@ def check_inputs(workflow: Workflow) -> Iterator[Finding]:
     found = [leaf for step in workflow.all_steps() for leaf in step.leaves]
     found += [*leaves(workflow.result), *leaves(workflow.defaults)]
     paths = {mention.path[:2] for leaf in found for mention in leaf.parsed.mentions}
+    meant = {tuple(slip.path.split(".")[:2]) for slip in slips(workflow)}
+    paths |= {(root, name.partition("[")[0]) for root, name in meant}
     for known in workflow.inputs:
         if ("inputs", known.name) not in paths:
             yield Finding(

@@ -11,7 +11,7 @@ from flowrunner.events import JSON
 from flowrunner.language.forms import text_of
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import alternatives
-from flowrunner.language.workflow import Workflow
+from flowrunner.language.workflow import Step, Workflow
 from flowrunner.language.workflow.reader import mapping
 
 _SOON = datetime.timedelta(days=60)
@@ -32,6 +32,31 @@ def check_models(workflow: Workflow, today: datetime.date) -> Iterator[Finding]:
     for step in workflow.all_steps():
         if isinstance(step.verb, Prompt):
             yield from _check_model(workflow.written(step).get("model"), step.route, today)
+
+
+def check_model_names(workflow: Workflow) -> Iterator[Finding]:
+    """A hint where steps name no model: whoever runs the file must name one then."""
+    without = [step for step in workflow.all_steps() if _names_no_model(step)]
+    if without:
+        names = alternatives((step.id for step in without), "and")
+        yield Finding(
+            "no-model",
+            f"no model is named for {names}",
+            (*without[0].route, "id"),
+            "write `defaults: { model: gpt-6-luna }` in the file; else whoever runs it gives "
+            "`--model` or sets `FLOWRUNNER_MODEL`, or `flowrunner.yaml` has a default",
+            severity="hint",
+        )
+
+
+def _names_no_model(step: Step) -> bool:
+    # A stored prompt brings a model of its own.
+    return (
+        isinstance(step.verb, Prompt)
+        and step.verb.parameters.get("model") is None
+        and "prompt" not in step.verb.parameters
+        and "model" not in step.verb.request
+    )
 
 
 def _check_model(written: JSON, route: Route, today: datetime.date) -> Iterator[Finding]:

@@ -6,11 +6,11 @@ Faults are whole sentences with the place inside the value: `items[2].total` mus
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from flowrunner import json_text
 from flowrunner.diagnostics import did_you_mean
 from flowrunner.events import JSON
 from flowrunner.language.shapes.shape import MISSING, Shape
@@ -156,16 +156,14 @@ def _read_number(shape: Shape, text: str) -> JSON:
 
 def _read_json(shape: Shape, text: str) -> JSON:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise UnreadableValue("the value is JSON that is nested too deeply") from None
-    except ValueError as error:
-        where = ""
-        if isinstance(error, json.JSONDecodeError):
-            where = f", which breaks off at line {error.lineno}, column {error.colno}"
+        return json_text.parse(text)
+    except json_text.NotJson as fault:
         wanted = "JSON" if shape.kind == "json" else f"{expected(shape)}, written as JSON"
-        raise UnreadableValue(f"the value must be {wanted}, found {quoted(text)}{where}") from None
-
-
-def _refuse_constant(name: str) -> JSON:
-    raise ValueError(name)
+        if fault.line is None:
+            message = f"the value must be {wanted}: {fault.message}"
+        else:
+            place = f"line {fault.line}, column {fault.column}"
+            message = (
+                f"the value must be {wanted}, found {quoted(text)}, which breaks off at {place}"
+            )
+        raise UnreadableValue(message) from None

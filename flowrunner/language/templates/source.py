@@ -145,6 +145,17 @@ class Source:
         first = min(self.place(start), max(len(self.text) - 1, 0))
         return first, max(self.place(min(end, len(self.clean))) - first, min(1, len(self.text)))
 
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """The text around the templates, each part with its start; what is `raw` is left out."""
+        if not self.tokens and not self.expression:
+            yield 0, self.text
+        is_raw = False
+        for token in self.tokens:
+            if token.kind in {"raw_begin", "raw_end"}:
+                is_raw = token.kind == "raw_begin"
+            elif token.kind == "data" and not is_raw:
+                yield self.place(token.start), token.text
+
     def lex(self) -> Iterator[Token]:
         """Fill `tokens`, one by one. Raises TemplateSyntaxError with an offset as its line."""
         state = "variable" if self.expression else None

@@ -220,9 +220,12 @@ class _Reader:
         """Why no token can be read at an offset."""
         text = self.source.clean
         sign = Token("operator", text[offset : offset + 1], offset)
-        if self.opening is not None and self.opening.kind in {"comment_begin", "raw_begin"}:
-            return self.unclosed(self.opening)
-        if self.opening is not None and _CLOSERS[self.opening.kind] not in text[offset:]:
+        if self.opening is not None and self.is_half_closed(self.opening, offset):
+            return self.half_closed(self.opening, offset)
+        if self.opening is not None and (
+            self.opening.kind in {"comment_begin", "raw_begin"}
+            or _CLOSERS[self.opening.kind] not in text[offset:]
+        ):
             return self.unclosed(self.opening)
         if sign.text in {"'", '"'}:
             return self.fault(f"the text that begins with {sign.text} is never closed", sign)
@@ -231,6 +234,20 @@ class _Reader:
         if sign.text in ")]}":
             return self.fault(f"`{sign.text}` closes nothing here", sign, self.hint(sign))
         return self.misplaced(sign)
+
+    def is_half_closed(self, opening: Token, offset: int) -> bool:
+        ends = self.source.clean[offset : offset + 2]
+        return opening.kind == "variable_begin" and ends.startswith("}") and ends != "}}"
+
+    def half_closed(self, opening: Token, offset: int) -> TemplateFault:
+        """Two braces that one brace closes."""
+        inside = self.source.clean[opening.end : offset].strip()
+        shown = f"write `{{{{ {inside} }}}}`" if 0 < len(inside) <= 60 else "write `}}`"
+        return self.fault(
+            "`{{` needs two braces to close it, found one",
+            Token("operator", "}", offset),
+            f"{shown}; {RAW}",
+        )
 
 
 def _assigns(words: Sequence[Token]) -> bool:

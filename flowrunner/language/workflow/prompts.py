@@ -181,7 +181,10 @@ def _check_schema(reader: Reader, schema: JSON, route: Route) -> None:
 
 
 def _may_change_things(parameters_: Mapping[str, Form]) -> bool:
-    """Whether the model may reach an MCP server that does more than read."""
+    """Whether the model may reach an MCP server that does more than read, or tools that a stored
+    prompt brings, of which nothing is known."""
+    if parameters_.get("prompt") is not None:
+        return True
     tools = parameters_.get("tools")
     for tool in tools if isinstance(tools, list) else []:
         allowed = mapping(mapping(tool).get("allowed_tools"))
