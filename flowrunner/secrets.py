@@ -40,6 +40,8 @@ class Scrubber:
         self._unbroken_forms = tuple(
             tight for form in self._forms if len(tight := _unbroken(form)) >= MIN_LENGTH
         )
+        # What JSON writes as it is can be looked for in a whole document at once.
+        self._are_plain = all(part.isascii() and json.dumps(part) == f'"{part}"' for part in parts)
         self._some_are_numbers = any(form.lstrip("-").isdecimal() for form in forms)
 
     def __repr__(self) -> str:
@@ -66,6 +68,8 @@ class Scrubber:
     def scrub_json(self, value: JSON) -> JSON:
         """A JSON value with every secret in its texts, keys and numbers replaced; the same object
         where there is none."""
+        if self._are_plain and not self.finds_in(json.dumps(value, ensure_ascii=False, default=str)):
+            return value
         return self._masked(value) if self._is_in(value) else value
 
     def _is_in(self, value: JSON) -> bool:
