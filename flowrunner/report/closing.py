@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from flowrunner.events import JSON
 from flowrunner.report.figures import clock, count, counted, duration, money
 from flowrunner.report.terminal import Style, shown_price, shown_tokens
-from flowrunner.report.units import ancestors
-from flowrunner.report.verdict import EXIT_MEANINGS, failed_sentence, tally_words
+from flowrunner.report.trouble import NAMED, short_sentence, wrong_steps
+from flowrunner.report.verdict import tally_words
 
-_TROUBLES = 5
 _HEADS = {
     "succeeded": ("succeeded", "Done in"),
     "failed": ("failed", "Stopped:"),
@@ -38,12 +37,12 @@ def closing_lines(report: dict[str, JSON], folder: str, style: Style) -> list[st
     here = _Here(report, folder)
     lines = ["", _headline(report, style)]
     wrong = wrong_steps(report)
-    for step in wrong[:_TROUBLES]:
+    for step in wrong[:NAMED]:
         lines += _trouble(step, here, style)
-    more = len(wrong) - _TROUBLES
+    more = len(wrong) - NAMED
     if more > 0:
         lines += _labelled("", f"and {counted(more, 'more step')}, all in the report", style)
-    lines += going_on_lines(report, style, here.command, beside=wrong[:_TROUBLES])
+    lines += going_on_lines(report, style, here.command, beside=wrong[:NAMED])
     if report["result"] is not None:
         lines += _labelled("Result", f"{folder}/result.json", style, wrap=False)
     where = f"{folder}/report.html    open with: {here.opening}"
@@ -61,7 +60,7 @@ def going_on_lines(
     resume, help_ = report["commands"]["resume"], report["verdict"]["help"]
     if help_ and _is_own(report, help_) and help_ not in [step["help"] for step in beside]:
         lines += _labelled("Next", help_, style)
-    for approve in report["commands"]["approve"][:_TROUBLES]:
+    for approve in report["commands"]["approve"][:NAMED]:
         lines += _labelled("Agree", command(approve), style, wrap=False)
     if resume:
         lines += _labelled("Continue", command(resume) + _keeps(report), style, wrap=False)
@@ -99,13 +98,6 @@ class _Here:
         # Without a separator in it a path would be read as the name of a run.
         has_separator = "/" in self.folder or "\\" in self.folder
         return self.folder if has_separator else f"./{self.folder}"
-
-
-def wrong_steps(report: dict[str, JSON]) -> list[JSON]:
-    """The steps that failed or whose outcome is unknown; of nested ones those where it began."""
-    wrong = [step for step in report["steps"] if step["status"] in ("failed", "unknown")]
-    around = {above for step in wrong for above in ancestors(step["unit"])}
-    return [step for step in wrong if step["unit"] not in around]
 
 
 def tally_line(report: dict[str, JSON]) -> str:
@@ -148,23 +140,12 @@ def _headline(report: JSON, style: Style) -> str:
         facts = [", ".join(tally_words(tally)), *_failed_items(report), price, *_saved(report)]
         facts.append(shown_tokens(verdict["tokens"], complete=verdict["tokens_are_complete"]))
     else:
-        first = f"{words} {_short_sentence(report).rstrip('.')}"
+        first = f"{words} {short_sentence(report).rstrip('.')}"
         others = {**tally, "total": 0} | {"failed": 0}
         facts = [*tally_words(others), price]
     dot = " · " if style.utf8 else " - "
     said = dot.join([style.paint(style.line(first), "bold"), *(style.line(f) for f in facts if f)])
     return f"{style.mark(look)} {said}"
-
-
-def _short_sentence(report: JSON) -> str:
-    """Why the run ended; where a step below says the same, only how many steps are like it."""
-    verdict = report["verdict"]
-    said = [step["message"] for step in wrong_steps(report)[:_TROUBLES]]
-    if verdict["sentence"] not in said:
-        return str(verdict["sentence"])
-    if verdict["tally"]["failed"]:
-        return failed_sentence(verdict["tally"])
-    return str(EXIT_MEANINGS.get(verdict["exit_status"], verdict["status"]))
 
 
 def _failed_items(report: JSON) -> list[str]:

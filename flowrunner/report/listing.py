@@ -13,6 +13,7 @@ from flowrunner.journal.state import RunState
 from flowrunner.report.bounds import compact
 from flowrunner.report.closing import going_on_lines, summary_line
 from flowrunner.report.figures import count, counted, duration, iso_utc, money, readable_utc
+from flowrunner.report.nesting import inside_facts
 from flowrunner.report.terminal import Style, outcome_words, shown_price
 from flowrunner.report.units import depth_of
 from flowrunner.report.wrapping import wrapped_line
@@ -130,7 +131,7 @@ def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
     ]
     lines += _indented(word, style)
     lines += _indented(f"Try: {step['help']}", style) if step["help"] else []
-    lines += _part("Inside", _inside(step), style)
+    lines += _part("Inside", inside_facts(step), style)
     lines += _part("Agreed", _approval(step["approval"]), style)
     lines += _part("Why", [_why(step["why"])], style)
     lines += _part("Asked", _asked(step["asked"]), style)
@@ -147,7 +148,7 @@ def _step_line(step: JSON, width: int, report: JSON, style: Style) -> str:
         told.append(duration(step["elapsed_s"] or 0).rjust(7))
         if numbers["calls"]:
             told.append(_price(numbers, report))
-        told += [style.line(fact) for fact in _inside(step)]
+        told += [style.line(fact) for fact in inside_facts(step)]
     else:
         told.append(style.line(outcome_words(step["status"] or "not started", step["message"])))
     return f" {style.mark(look)} {'  '.join(told)}".rstrip()
@@ -155,24 +156,6 @@ def _step_line(step: JSON, width: int, report: JSON, style: Style) -> str:
 
 def _name(step: JSON) -> str:
     return f"{'  ' * depth_of(step['unit'])}{step['id']}"
-
-
-def _inside(step: JSON) -> list[str]:
-    """What a step with others inside of it came to, and where a reused result is from."""
-    facts = []
-    if step["items"]:
-        tally = {key: n for key, n in step["items"].items() if n and key not in ("total", "ok")}
-        failed = "".join(f", {n:,} {key}" for key, n in tally.items())
-        facts.append(counted(step["items"]["total"], "item") + failed)
-    if step["rounds"]:
-        reached = "" if step["rounds"]["reached"] else ", its goal not reached"
-        facts.append(counted(step["rounds"]["count"], "round") + reached)
-    if step["case"] is not None:
-        facts.append(f"case {step['case']}")
-    if step["reused_from"]:
-        saved = f", saved {money(step['saved_usd'])}" if step["saved_usd"] else ""
-        facts.append(f"reused from {step['reused_from']}{saved}")
-    return facts
 
 
 def _approval(given: JSON) -> list[str]:

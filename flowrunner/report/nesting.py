@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from flowrunner.events import JSON
 from flowrunner.journal.state import Approval, RunState, StepState
-from flowrunner.report.figures import iso_utc
+from flowrunner.report.figures import counted, iso_utc, money
 from flowrunner.report.units import is_item, parent_of
 
 
@@ -73,3 +73,21 @@ def case(result: JSON) -> str | None:
 def waiting_for_people(steps: Iterable[StepState]) -> list[StepState]:
     """The units that somebody must agree to before the run can go on."""
     return [step for step in steps if step.waits_for_decision]
+
+
+def inside_facts(step: JSON) -> list[str]:
+    """What a step with others inside of it came to, and where a reused result is from."""
+    facts = []
+    if step["items"]:
+        tally = {key: n for key, n in step["items"].items() if n and key not in ("total", "ok")}
+        failed = "".join(f", {n:,} {key}" for key, n in tally.items())
+        facts.append(counted(step["items"]["total"], "item") + failed)
+    if step["rounds"]:
+        reached = "" if step["rounds"]["reached"] else ", its goal not reached"
+        facts.append(counted(step["rounds"]["count"], "round") + reached)
+    if step["case"] is not None:
+        facts.append(f"case {step['case']}")
+    if step["reused_from"]:
+        saved = f", saved {money(step['saved_usd'])}" if step["saved_usd"] else ""
+        facts.append(f"reused from {step['reused_from']}{saved}")
+    return facts

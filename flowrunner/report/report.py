@@ -37,7 +37,9 @@ def build_report(
     names the units whose `steps` are wanted; without any all steps of the file, and of what is
     inside of them as much as there is room for. The tallies count the steps of the file.
     """
-    units = [name for name in only if name in state.steps] or listed_units(state.steps)
+    units = [name for name in only if name in state.steps] or listed_units(
+        {name: step.status for name, step in state.steps.items()}
+    )
     told = survey(state, units)
     clock = active_clock(state, record, told.last_moment)
     graph = drawn_steps(state, frozen_json(record, "graph"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowrunner.journal.state import StepState
+from flowrunner.events import StepStatus
 
 LISTED = 2_000
 """How many units inside of steps a report tells one by one; all others are counted."""
@@ -53,19 +53,19 @@ def depth_of(unit: str) -> int:
     return sum(1 for _ in ancestors(unit))
 
 
-def listed_units(steps: Mapping[str, StepState], most: int = LISTED) -> list[str]:
-    """The units to tell one by one, each behind the one it stands in.
+def listed_units(statuses: Mapping[str, StepStatus | None], most: int = LISTED) -> list[str]:
+    """The units to tell one by one, each behind the one it stands in; `statuses` are all.
 
     All steps of the file, and of what is inside of them at most so many: first what failed, then
     what nobody knows the outcome of, what waits, and the rest in order, each with what is around.
     """
-    nested = [unit for unit in steps if parent_of(unit) is not None]
-    chosen = dict.fromkeys(unit for unit in steps if parent_of(unit) is None)
+    nested = [unit for unit in statuses if parent_of(unit) is not None]
+    chosen = dict.fromkeys(unit for unit in statuses if parent_of(unit) is None)
     if len(nested) > most:
-        nested = sorted(nested, key=lambda unit: _rank(steps[unit]))
+        nested = sorted(nested, key=lambda unit: _rank(statuses[unit]))
     left = most
     for unit in nested:
-        wanted = [one for one in (unit, *ancestors(unit)) if one in steps and one not in chosen]
+        wanted = [one for one in (unit, *ancestors(unit)) if one in statuses and one not in chosen]
         if len(wanted) > left:
             break
         left -= len(wanted)
@@ -73,8 +73,8 @@ def listed_units(steps: Mapping[str, StepState], most: int = LISTED) -> list[str
     return list(_in_order(chosen))
 
 
-def _rank(step: StepState) -> int:
-    return _WORST_FIRST.index(step.status) if step.status in _WORST_FIRST else len(_WORST_FIRST)
+def _rank(status: StepStatus | None) -> int:
+    return _WORST_FIRST.index(status) if status in _WORST_FIRST else len(_WORST_FIRST)
 
 
 def _in_order(units: Mapping[str, None]) -> Iterator[str]:

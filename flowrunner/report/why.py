@@ -50,14 +50,20 @@ def _sentence(
         return "It never started: the run ended, or stopped, before its turn came."
     if held is False:
         return f"It was skipped because `{condition}` was not true."
-    if step.started_at is None:
-        return step.message or f"It did not start ({step.reason or 'no reason is recorded'})."
+    if step.started_at is None or step.reused_from:
+        return _not_started(step)
     if held:
         return f"It ran because `{condition}` was true."
     if waits_for:
         names = ", ".join(f"`{name}`" for name in waits_for)
         return f"It ran as soon as {names} had ended."
     return "It ran at once: it waits for no other step."
+
+
+def _not_started(step: StepState) -> str:
+    if step.reused_from:
+        return f"It did not have to run: the same had been done as `{step.reused_from}`."
+    return step.message or f"It did not start ({step.reason or 'no reason is recorded'})."
 
 
 def _values(condition: str | None, look_up: LookUp, holder: Holder) -> list[dict[str, JSON]]:

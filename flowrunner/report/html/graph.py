@@ -7,7 +7,7 @@ A graph of many steps becomes a map of small shapes, layer by layer; where they 
 from __future__ import annotations
 
 from flowrunner.events import JSON
-from flowrunner.report.figures import counted, duration
+from flowrunner.report.figures import count, counted, duration
 from flowrunner.report.html.layout import Sizes, lay_out, layers_of
 from flowrunner.report.html.markup import Child, Markup, element, several
 from flowrunner.report.html.pieces import (
@@ -27,6 +27,7 @@ _DENSE = 400
 _SIZES = Sizes()
 _MARGIN = 6
 _LETTERS = 17
+_BADGE_LETTERS = 9
 _SMALL_LETTERS = 24
 _FITS = 460
 
@@ -56,7 +57,7 @@ def graph_section(report: JSON) -> Markup | None:
 
 
 class _Drawn:
-    """One step with all that its shape shows."""
+    """One step with all that its shape shows; what is inside of it is a number on it."""
 
     def __init__(self, entry: JSON, step: JSON, fragment: str, simulated: bool) -> None:
         self.id: str = entry["id"]
@@ -66,6 +67,8 @@ class _Drawn:
         self.fragment = fragment
         self.look = "none" if step is None else step_look(step)
         self.word = "unknown" if self.look == "unknown" else STATUS_WORDS[self.look]
+        self.holds_others = bool(entry["inside"] or entry["for_each"])
+        self.badge = "" if step is None else _badge(step)
         self.figures = [] if step is None else _figures(step, simulated)
 
     @property
@@ -76,7 +79,17 @@ class _Drawn:
     @property
     def spoken(self) -> str:
         """The whole shape in words."""
-        return f"{self.id}: {self.line}"
+        badge = f" {self.badge}" if self.badge else ""
+        return f"{self.id}{badge}: {self.line}"
+
+
+def _badge(step: JSON) -> str:
+    """What a step with others inside of it did with them: `×3,080`, `3 rounds`, `→ billing`."""
+    if step["items"]:
+        return f"×{count(step['items']['total'])}"
+    if step["rounds"]:
+        return counted(step["rounds"]["count"], "round")
+    return f"→ {step['case']}" if step["case"] is not None else ""
 
 
 def _figures(step: JSON, simulated: bool) -> list[str]:
@@ -157,9 +170,10 @@ def _shape(step: _Drawn, x: float, y: float) -> Markup:
     group = element(
         "g",
         {"transform": f"translate({left:.1f} {y:.1f})", "class": f"step-shape look-{step.look}"},
+        element("rect", {**box, "x": 4, "y": 4}) if step.holds_others else None,
         element("rect", box),
         element("use", {"class": "icon", **drawing}),
-        element("text", {"x": 36, "y": name, "class": "name"}, _shortened(step.id, _LETTERS)),
+        *_named(step, name),
         element(
             "text",
             {"x": 12, "y": line, "class": "line"},
@@ -169,6 +183,14 @@ def _shape(step: _Drawn, x: float, y: float) -> Markup:
         element("title", "", step.spoken + (f" (if {step.condition})" if step.condition else "")),
     )
     return _linked(step, group)
+
+
+def _named(step: _Drawn, y: int) -> list[Child]:
+    badge = _shortened(step.badge, _BADGE_LETTERS)
+    room = _LETTERS - (len(badge) + 1 if badge else 0)
+    name = element("text", {"x": 36, "y": y, "class": "name"}, _shortened(step.id, room))
+    at = {"x": _SIZES.width - 10, "y": y, "class": "badge", "text-anchor": "end"}
+    return [name, element("text", at, badge) if badge else None]
 
 
 def _linked(step: _Drawn, shape: Child) -> Markup:
@@ -228,4 +250,5 @@ def _entry(step: _Drawn) -> list[Child]:
     linked = element("a", {"href": f"#{step.fragment}"}, name) if step.fragment else name
     waits = f", waits for {', '.join(step.waits_for)}" if step.waits_for else ""
     condition = several(", only if ", raw(step.condition)) if step.condition else None
-    return [icon(step.look), " ", linked, f" ({step.verb}): {step.line}{waits}", condition]
+    badge = f" {step.badge}" if step.badge else ""
+    return [icon(step.look), " ", linked, f" ({step.verb}{badge}): {step.line}{waits}", condition]

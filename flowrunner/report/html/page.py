@@ -28,8 +28,10 @@ from flowrunner.report.html.result import result_section
 from flowrunner.report.html.steps import steps_section
 from flowrunner.report.html.timeline import timeline_section
 from flowrunner.report.html.verdict import ribbon, verdict_section
+from flowrunner.report.units import listed_units
 
 _ICON_COLOURS = {"succeeded": "#1f7a46", "failed": "#b3261e", "stopped": "#b3261e"}
+_NESTED = 300
 _PARTS = {
     "result": ("Result", result_section),
     "graph": ("Graph", graph_section),
@@ -42,7 +44,11 @@ _PARTS = {
 
 
 def render_html(report: dict[str, JSON]) -> str:
-    """The page of a report document. Same document, same text; it needs no file beside it."""
+    """The page of a report document. Same document, same text; it needs no file beside it.
+
+    Of very many units inside of steps those that failed come first, as in the document.
+    """
+    report = {**report, "steps": _shown_steps(report)}
     parts = {name: build(report) for name, (_, build) in _PARTS.items()}
     shown = {name: part for name, part in parts.items() if part is not None}
     body = element(
@@ -55,6 +61,12 @@ def render_html(report: dict[str, JSON]) -> str:
         own_script(_own_file("report.js")),
     )
     return document(_head(report), body).source
+
+
+def _shown_steps(report: JSON) -> list[JSON]:
+    by_unit = {step["unit"]: step for step in report["steps"]}
+    statuses = {unit: step["status"] for unit, step in by_unit.items()}
+    return [by_unit[unit] for unit in listed_units(statuses, _NESTED)]
 
 
 def _head(report: JSON) -> Markup:

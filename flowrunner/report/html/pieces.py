@@ -141,25 +141,35 @@ def prose(text: str) -> Markup:
 
 def price(entry: JSON, simulated: bool) -> str:
     """Money of a step, a line or the run: says where it is not all, or not real."""
-    cost = entry["cost_usd"]
-    if simulated:
+    cost, complete = entry["cost_usd"], entry["cost_is_complete"]
+    if simulated and complete:
         return f"would be about {about_money(cost)}" if cost else "would be $0"
-    if entry["cost_is_complete"]:
+    if simulated:
+        return f"would be at least {about_money(cost)}" if cost else "unknown"
+    if complete:
         return money(cost)
     return f"{money(cost)} + unknown" if cost else "unknown"
 
 
-def tokens_line(tokens: JSON) -> str | None:
+def tokens_line(numbers: JSON) -> str | None:
     """`1,432 in (1,024 cached) → 96 out (58 reasoning)`; None without any."""
+    tokens, more = numbers["tokens"], _uncounted(numbers)
     if not (tokens["input"] or tokens["output"]):
-        return None
+        return more
     cached = f" ({count(tokens['cached'])} cached)" if tokens["cached"] else ""
     reasoning = f" ({count(tokens['reasoning'])} reasoning)" if tokens["reasoning"] else ""
-    return f"{count(tokens['input'])} in{cached} → {count(tokens['output'])} out{reasoning}"
+    known = f"{count(tokens['input'])} in{cached} → {count(tokens['output'])} out{reasoning}"
+    return f"{known} + {more}" if more else known
 
 
-def short_tokens(tokens: JSON) -> str | None:
+def short_tokens(numbers: JSON) -> str | None:
     """`1,432 → 96 tok`; None without any."""
+    tokens, more = numbers["tokens"], _uncounted(numbers)
     if not (tokens["input"] or tokens["output"]):
-        return None
-    return f"{count(tokens['input'])} → {count(tokens['output'])} tok"
+        return f"{more} tok" if more else None
+    known = f"{count(tokens['input'])} → {count(tokens['output'])} tok"
+    return f"{known} + {more}" if more else known
+
+
+def _uncounted(numbers: JSON) -> str | None:
+    return None if numbers["tokens_are_complete"] else "unknown"

@@ -4,6 +4,7 @@
   const one = (id) => document.getElementById(id);
   const list = one("step-list");
   const steps = all("details.step");
+  const top = all("#step-list > details.step");
   let look = "all";
 
   for (const element of all("button[hidden], #controls")) element.hidden = false;
@@ -59,10 +60,13 @@
   const filter = () => {
     const words = one("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    for (const step of steps) {
+    // Inner steps stand behind what they are in: from the end each comes before its parent.
+    for (const step of steps.slice().reverse()) {
       const text = words.length ? step.textContent.toLowerCase() : "";
       const fits = look === "all" || step.dataset.looks.split(" ").includes(look);
-      step.hidden = !(fits && words.every((word) => text.includes(word)));
+      const holds = Array.from(step.querySelectorAll("details.step")).some((one) => !one.hidden);
+      step.hidden = !((fits && words.every((word) => text.includes(word))) || holds);
+      if (holds && look !== "all") step.open = true;
       shown += step.hidden ? 0 : 1;
     }
     list.hidden = shown === 0;
@@ -81,16 +85,16 @@
     let id = location.hash.slice(1);
     try { id = decodeURIComponent(id); } catch { return; }
     const target = id && one(id);
-    const step = target && target.closest("details.step");
+    let step = target && target.closest("details.step");
     if (!step) return;
     if (step.hidden) { one("search").value = ""; all(".chip")[0].click(); }
-    step.open = true;
+    for (; step; step = step.parentElement.closest("details.step")) step.open = true;
     target.scrollIntoView();
   };
 
   if (list) {
     one("search").addEventListener("input", filter);
-    one("sort").addEventListener("change", (event) => list.append(...steps.slice().sort(orders[event.target.value])));
+    one("sort").addEventListener("change", (event) => list.append(...top.slice().sort(orders[event.target.value])));
   }
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && list && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flowrunner.events import JSON
 from flowrunner.report.figures import counted, duration
 from flowrunner.report.html.markup import Child, Markup, element, link, several
+from flowrunner.report.html.nesting import approval, reused
 from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw, tokens_line
 from flowrunner.report.html.values import raw_json, readable, short
 
@@ -32,6 +33,8 @@ def step_parts(position: int, step: JSON, telling: Telling) -> list[Child]:
     parts: list[Child] = [
         element("p", "describe", step["describe"]) if step["describe"] else None,
         trouble(step),
+        reused(step),
+        _part("Agreed", approval(step["approval"])),
         _part("Asked", _asked(step["asked"])),
         _part("Answered", _answered(step["answered"])),
     ]
@@ -130,7 +133,7 @@ def _numbers(step: JSON, telling: Telling) -> Child:
     if not numbers["calls"]:
         return None
     told: list[tuple[str, Child]] = [
-        ("Tokens", tokens_line(numbers["tokens"])),
+        ("Tokens", tokens_line(numbers)),
         ("Cost", price(numbers, telling.simulated)),
         ("Time", _time(step)),
         ("Started", moment(step["started_at"])),

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from flowrunner.events import JSON
 from flowrunner.report.figures import count, counted, duration
-from flowrunner.report.html.markup import Markup, element
+from flowrunner.report.html.markup import Child, Markup, element
+from flowrunner.report.html.nesting import item_table
 from flowrunner.report.html.pieces import (
     STATUS_WORDS,
     icon,
     price,
+    raw,
     section,
     short_tokens,
     slug,
     step_look,
 )
-from flowrunner.report.html.step_body import TROUBLE, Telling, step_parts
+from flowrunner.report.html.step_body import Telling, step_parts
+from flowrunner.report.nesting import inside_facts
+from flowrunner.report.trouble import wrong_steps
+from flowrunner.report.units import ancestors
 
 _OPEN_FAILURES = 10
 _PRETTY_STEPS = 150
@@ -31,20 +36,29 @@ def steps_section(report: JSON) -> Markup | None:
     steps = report["steps"]
     if not steps:
         return None
-    simulated, show = report["run"]["simulated"], report["commands"]["show"]
-    pretty = len(steps) <= _PRETTY_STEPS
-    whole = Telling(simulated, pretty, show)
-    brief = Telling(simulated, pretty, show, brief=True)
-    wrong = [step["unit"] for step in steps if step["status"] in TROUBLE]
-    opened = set(wrong[:_OPEN_FAILURES])
-    told = [
-        _step(n, step, brief if _is_brief(n, step) else whole, step["unit"] in opened)
-        for n, step in enumerate(steps)
-    ]
+    page = _Page(report, _opened(report))
+    top = [step for step in steps if step["parent"] not in page.positions]
+    told = [page.step(step) for step in top]
     listed = element("div", {"class": "steps", "id": "step-list"}, *told)
     empty = element("p", {"id": "no-step", "class": "soft", "hidden": True}, "No step fits.")
     note = _expand(len(steps)) if len(steps) > 1 else None
-    return section("steps", "Steps", _controls(steps), listed, empty, note=note)
+    return section(
+        "steps", "Steps", _controls(steps), listed, empty, _rest(report, len(steps)), note=note
+    )
+
+
+def _opened(report: JSON) -> set[str]:
+    """The steps that are open: the first that failed, and what they stand in."""
+    wrong = [step["unit"] for step in wrong_steps(report)[:_OPEN_FAILURES]]
+    return {unit for one in wrong for unit in (one, *ancestors(one))}
+
+
+def _rest(report: JSON, shown: int) -> Markup | None:
+    more = report["units"]["total"] - shown
+    if more <= 0:
+        return None
+    words = f"and {counted(more, 'more unit')} that are only counted here. One of them: "
+    return element("p", "soft rest", words, raw(report["units"]["see"]))
 
 
 def _is_brief(position: int, step: JSON) -> bool:
@@ -105,38 +119,70 @@ def _chips_of(step: JSON) -> list[str]:
     return [step_look(step)] + ["retried"] * (len(step["attempts"]) > 1)
 
 
-def _step(position: int, step: JSON, telling: Telling, is_open: bool) -> Markup:
-    look = step_look(step)
-    attributes = {
-        "class": f"step look-{look}",
-        "open": is_open,
-        "data-looks": " ".join(_chips_of(step)),
-        "data-order": position,
-        "data-rank": _ORDER.index(look) if look in _ORDER else len(_ORDER),
-        "data-time": step["elapsed_s"] or 0,
-        "data-cost": f"{step['numbers']['cost_usd']:.9f}",
-    }
-    body = {"class": "step-body", "id": slug(step["unit"], position)}
-    parts = step_parts(position, step, telling)
-    return element(
-        "details", attributes, _summary(step, look, telling), element("div", body, *parts)
-    )
+class _Page:
+    """The steps of a page by what they stand in."""
+
+    def __init__(self, report: JSON, opened: set[str]) -> None:
+        steps = report["steps"]
+        simulated, show = report["run"]["simulated"], report["commands"]["show"]
+        pretty = len(steps) <= _PRETTY_STEPS
+        self.whole = Telling(simulated, pretty, show)
+        self.brief = Telling(simulated, pretty, show, brief=True)
+        self.opened = opened
+        self.positions = {step["unit"]: n for n, step in enumerate(steps)}
+        self.inner: dict[str, list[JSON]] = {}
+        for step in steps:
+            if step["parent"] in self.positions:
+                self.inner.setdefault(step["parent"], []).append(step)
+
+    def step(self, step: JSON) -> Markup:
+        """A step with those inside of it."""
+        position, look = self.positions[step["unit"]], step_look(step)
+        telling = self.brief if _is_brief(position, step) else self.whole
+        attributes = {
+            "class": f"step look-{look}",
+            "open": step["unit"] in self.opened,
+            "data-looks": " ".join(_chips_of(step)),
+            "data-order": position,
+            "data-rank": _ORDER.index(look) if look in _ORDER else len(_ORDER),
+            "data-time": step["elapsed_s"] or 0,
+            "data-cost": f"{step['numbers']['cost_usd']:.9f}",
+        }
+        body = {"class": "step-body", "id": slug(step["unit"], position)}
+        parts = [*step_parts(position, step, telling), *self._inside(step, telling.simulated)]
+        return element(
+            "details", attributes, _summary(step, look, telling), element("div", body, *parts)
+        )
+
+    def _inside(self, step: JSON, simulated: bool) -> list[Child]:
+        inner = self.inner.get(step["unit"], [])
+        if not inner:
+            return []
+        told = [self.step(one) for one in inner]
+        return [
+            item_table(step, self.inner, self._link, simulated),
+            element("div", "steps inner", *told),
+        ]
+
+    def _link(self, step: JSON) -> str:
+        return slug(step["unit"], self.positions[step["unit"]])
 
 
 def _summary(step: JSON, look: str, telling: Telling) -> Markup:
     numbers = step["numbers"]
     figures = [
         duration(step["elapsed_s"]) if step["elapsed_s"] is not None else None,
-        short_tokens(numbers["tokens"]),
+        short_tokens(numbers),
         _price(numbers, telling.simulated),
     ]
     kind = numbers["model_served"] or numbers["model_asked"] or step["verb"] or ""
+    told = " · ".join([kind, *inside_facts(step)] if kind else inside_facts(step))
     return element(
         "summary",
         "",
         icon(look),
-        element("span", "step-name", step["unit"]),
-        element("span", "step-kind", element("span", "step-word", STATUS_WORDS[look]), " ", kind),
+        element("span", {"class": "step-name", "title": step["unit"]}, step["id"]),
+        element("span", "step-kind", element("span", "step-word", STATUS_WORDS[look]), " ", told),
         element("span", "step-figures", *(element("span", "", figure) for figure in figures)),
     )
 

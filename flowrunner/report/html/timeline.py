@@ -22,6 +22,7 @@ _WORDS = {
     "waiting": "waiting for the next attempt",
     "open": "no outcome recorded",
     "local": "work without a request",
+    "inside": "the steps inside of it",
 }
 
 

@@ -6,7 +6,7 @@ A person who sees only this part knows enough; everything else stands below.
 from __future__ import annotations
 
 from flowrunner.events import JSON
-from flowrunner.report.figures import about_money, count, counted, duration
+from flowrunner.report.figures import about_money, count, counted, duration, money
 from flowrunner.report.html.markup import Child, Markup, element, several
 from flowrunner.report.html.pieces import (
     RUN_WORDS,
@@ -23,8 +23,10 @@ from flowrunner.report.html.pieces import (
     step_look,
 )
 from flowrunner.report.html.step_body import advice
+from flowrunner.report.trouble import short_sentence, wrong_steps
 
 _TROUBLES_SHOWN = 3
+_ASKED = 600
 
 
 def ribbon(report: JSON) -> Markup | None:
@@ -32,7 +34,11 @@ def ribbon(report: JSON) -> Markup | None:
     if not report["run"]["simulated"]:
         return None
     cost = report["money"]["cost_usd"]
-    would = f" It would be about {about_money(cost)}." if cost else ""
+    complete = report["verdict"]["cost_is_complete"]
+    about = f"{'about' if complete else 'at least'} {about_money(cost)}"
+    would = f" It would be {about}." if cost else ""
+    if not (cost or complete):
+        would = " What it would cost is not known."
     words = f" No model was asked and nothing was paid.{would}"
     return element("p", "ribbon", element("strong", "", "Simulated."), words)
 
@@ -47,7 +53,7 @@ def verdict_section(report: JSON) -> Markup:
         f"verdict look-{look}",
         word,
         element("h1", "", run["workflow"] or "A workflow without a name"),
-        element("p", "lead", prose(verdict["sentence"])),
+        element("p", "lead", prose(short_sentence(report))),
         *_troubles(report),
         _next(report),
         facts(_facts(report)),
@@ -55,11 +61,8 @@ def verdict_section(report: JSON) -> Markup:
 
 
 def _troubles(report: JSON) -> list[Markup]:
-    wrong = [
-        (n, step)
-        for n, step in enumerate(report["steps"])
-        if step["status"] in ("failed", "unknown")
-    ]
+    positions = {step["unit"]: n for n, step in enumerate(report["steps"])}
+    wrong = [(positions[step["unit"]], step) for step in wrong_steps(report)]
     shown = [_trouble(n, step) for n, step in wrong[:_TROUBLES_SHOWN]]
     if len(wrong) > _TROUBLES_SHOWN:
         more = f"… and {counted(len(wrong) - _TROUBLES_SHOWN, 'more step')} below."
@@ -84,23 +87,50 @@ def _next(report: JSON) -> Markup | None:
     resume, advice = report["commands"]["resume"], report["verdict"]["help"]
     if resume is None and advice is None:
         return None
-    lines: list[Child] = [element("p", "", prose(advice))] if advice else []
+    lines: list[Child] = []
+    if advice and advice not in [step["help"] for step in wrong_steps(report)[:_TROUBLES_SHOWN]]:
+        lines.append(element("p", "", prose(advice)))
+    lines += _gates(report)
     if resume:
         lines.append(element("p", "", command(resume, "resume-command")))
     return element("div", "next", *lines)
 
 
+def _gates(report: JSON) -> list[Child]:
+    """What somebody must agree to, each with the command that does."""
+    asking = [step for step in report["steps"] if step["status"] == "waiting" and step["approval"]]
+    told: list[Child] = []
+    for n, text in enumerate(report["commands"]["approve"][:_TROUBLES_SHOWN]):
+        for step in asking[n : n + 1]:
+            unit = element("strong", "", step["unit"])
+            told.append(element("p", "", unit, " asks: ", step["approval"]["text"][:_ASKED]))
+        told.append(element("p", "", command(text, f"approve-command-{n}")))
+    return told
+
+
+def _saved(report: JSON) -> str | None:
+    saved = report["money"]["saved"]
+    return money(saved["usd"]) if saved["usd"] else None
+
+
 def _facts(report: JSON) -> list[tuple[str, Child]]:
     verdict, run = report["verdict"], report["run"]
-    tokens = verdict["tokens"]
     processes = f" in {run['processes']} processes" if run["processes"] > 1 else ""
     return [
         ("Started", moment(verdict["started_at"])),
         ("Took", f"{duration(verdict['elapsed_s'])}{processes}"),
         ("Cost", _cost(report)),
-        ("Tokens", count(tokens["input"] + tokens["output"])),
+        ("Saved", _saved(report)),
+        ("Tokens", _tokens(verdict)),
         ("Run", raw(run["id"])),
     ]
+
+
+def _tokens(verdict: JSON) -> str:
+    known = verdict["tokens"]["input"] + verdict["tokens"]["output"]
+    if verdict["tokens_are_complete"]:
+        return count(known)
+    return f"{count(known)} + unknown" if known else "unknown"
 
 
 def _cost(report: JSON) -> Child:
