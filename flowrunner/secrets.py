@@ -68,7 +68,9 @@ class Scrubber:
     def scrub_json(self, value: JSON) -> JSON:
         """A JSON value with every secret in its texts, keys and numbers replaced; the same object
         where there is none."""
-        if self._are_plain and not self.finds_in(json.dumps(value, ensure_ascii=False, default=str)):
+        if self._are_plain and not self.finds_in(
+            json.dumps(value, ensure_ascii=False, default=str)
+        ):
             return value
         return self._masked(value) if self._is_in(value) else value
 

@@ -2,7 +2,7 @@
 
 A YAML block after "Save this as `PATH`" becomes that file of a project in which the console blocks
 run in order; `<!-- edit PATH: OLD => NEW -->` changes a file for the next console block alone. Run
-ids, times and money of the moment are not compared. FLOWRUNNER_REWRITE_DOCS=1 writes the blocks anew.
+ids and times are not compared. FLOWRUNNER_REWRITE_DOCS=1 writes the blocks anew.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ TOP = Path(__file__).resolve().parent.parent
 DOCS = [TOP / "README.md"]
 YAML = re.compile(r"(?:Save this as `(?P<path>[^`]+)`:\n\n)?```yaml\n(?P<text>.*?)```", re.S)
 CONSOLE = re.compile(
-    r"(?P<edits>(?:<!-- edit [^\n]* -->\n)*)\n*```console\n\$ (?P<command>[^\n]*)\n(?P<printed>.*?)```",
+    r"(?P<edits>(?:<!-- edit [^\n]* -->\n)*)\n*"
+    r"```console\n\$ (?P<command>[^\n]*)\n(?P<printed>.*?)```",
     re.S,
 )
 EDIT = re.compile(r"<!-- edit (?P<path>\S+): (?P<old>.*?) => (?P<new>.*?) -->")

@@ -6,7 +6,6 @@ CPU is that of the whole process (the loop, the writer thread, SQLite); figures 
 compared with each other, not with those of another machine or day.
 """
 
-# ruff: noqa: T201
 from __future__ import annotations
 
 import asyncio

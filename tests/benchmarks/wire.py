@@ -7,7 +7,7 @@ noisy: only ratios of one table count. Beside flowrunner's wire stands httpx as 
 survives.
 """
 
-# ruff: noqa: T201  (a script that prints)
+
 from __future__ import annotations
 
 import argparse
