@@ -156,6 +156,9 @@ def test_nested_units_stand_under_their_step() -> None:
         " ✗   extract[2]  steps",
         " …   extract[1]  steps",
     ]
+    crossed = Story().begin().start("a", "steps").start("b", "steps").finish("a/x").finish("b/x")
+    names = [line.split()[1] for line in _progress(crossed.finish("a/y").finish("b/y"))[2:]]
+    assert names == ["a", "x", "b", "x", "a/y", "b/y"]
     text = "\n".join(_progress(agreed()))
     text = re.sub(" +", " ", text)
     assert "gate somebody must agree: Send \\x1b[2J42 mails?" in text

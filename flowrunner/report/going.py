@@ -59,6 +59,7 @@ class Going:
     model: str | None = None
     items: Items | None = None
     waits_until: float = 0.0
+    has_asked: bool = False
 
     def add(self, event: CallAnswered) -> None:
         """Count an answer."""

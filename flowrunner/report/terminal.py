@@ -25,7 +25,7 @@ from flowrunner.events import (
 )
 from flowrunner.report.figures import about_money, count, counted, duration, money
 from flowrunner.report.going import AtWork, Going, Items
-from flowrunner.report.units import depth_of
+from flowrunner.report.units import depth_of, parent_of
 from flowrunner.report.verdict import is_reused
 from flowrunner.visible import one_line, visible
 
@@ -104,6 +104,8 @@ class ProgressLines:
         self.verbose = verbose
         self._names = 12
         self._simulated = False
+        # What the line above stands in: below it a short name says enough.
+        self._around: str | None = None
         self._at_work = AtWork()
 
     def feed(self, event: Event) -> list[str]:
@@ -169,6 +171,7 @@ class ProgressLines:
     def _approval(self, event: ApprovalAsked | ApprovalGiven) -> list[str]:
         unit = event.address.unit
         if isinstance(event, ApprovalAsked):
+            self._at_work.unit(unit).has_asked = True
             return self._lines("waiting", unit, f"somebody must agree: {event.text}")
         why = f": {event.why}" if event.why else ""
         said = f"{event.by} {'agreed' if event.granted else 'did not agree'}{why}"
@@ -179,13 +182,15 @@ class ProgressLines:
         return [*self._heads(unit), self._line(look, unit, said, whole=whole)]
 
     def _heads(self, unit: str) -> list[str]:
-        return [
-            self._line("running", above, going.verb or "").rstrip()
-            for above, going in self._at_work.unannounced(unit)
-        ]
+        lines = []
+        for above, going in self._at_work.unannounced(unit):
+            lines.append(self._line("running", above, going.verb or "").rstrip())
+            self._around = above
+        return lines
 
     def _line(self, look: str, unit: str, said: str, *, whole: bool = False) -> str:
         name, shown = self._name(unit), self.style.line(said)
+        self._around = parent_of(unit)
         return f" {self.style.mark(look)} {name}  " + (
             shown if whole else self._cut(shown, len(name) + 5)
         )
@@ -203,8 +208,10 @@ class ProgressLines:
         return header_lines(event, self.style)
 
     def _name(self, unit: str) -> str:
-        depth = depth_of(unit)
-        name = self.style.line("  " * depth + unit.rpartition("/")[2])
+        parent = parent_of(unit)
+        is_clear = parent is None or parent == self._around
+        name = unit.rpartition("/")[2] if is_clear else unit
+        name = self.style.line("  " * depth_of(unit) + name)
         self._names = max(self._names, min(_NAMES_WIDTH, len(name)))
         return name.ljust(self._names)
 
@@ -212,8 +219,10 @@ class ProgressLines:
         unit = event.address.unit
         crowd = self._at_work.crowd_of(unit)
         if crowd is None:
-            heads = self._heads(unit)
-            return [*heads, self._finished(event, self._at_work.end(unit))]
+            going = self._at_work.end(unit)
+            if going.has_asked and event.status == "waiting":
+                return []
+            return [*self._heads(unit), self._finished(event, going)]
         self._at_work.end(unit)
         whole = self._at_work.unit(crowd).items
         is_item_of_it = unit.startswith(f"{crowd}[") and unit.count("]", len(crowd)) == 1
@@ -222,9 +231,11 @@ class ProgressLines:
         return self._lines("running", crowd, _so_far(whole)) if whole.count(event.status) else []
 
     def _finished(self, event: StepFinished, going: Going) -> str:
+        name = self._name(event.address.unit)
+        self._around = parent_of(event.address.unit)
         look = "reused" if is_reused(event.status, event.reason) else event.status
         kind = self.style.line(going.model or event.verb).ljust(14)
-        columns = [self._name(event.address.unit), kind]
+        columns = [name, kind]
         if event.status == "succeeded":
             columns += self._figures(event, going)
         else:

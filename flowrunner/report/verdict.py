@@ -111,6 +111,8 @@ def _sentence(state: RunState, tally: dict[str, int]) -> str:
         return "No end is recorded: the run is still going, or its process died."
     if state.status == "succeeded":
         return state.message or _good_sentence(state, tally)
+    if state.status == "waiting":
+        return _waiting_sentence(state)
     return state.message or _plain_sentence(state, tally)
 
 
@@ -128,8 +130,6 @@ def failed_sentence(tally: dict[str, int]) -> str:
 
 
 def _plain_sentence(state: RunState, tally: dict[str, int]) -> str:
-    if state.status == "waiting":
-        return _waiting_sentence(state)
     return {
         "failed": failed_sentence(tally),
         "interrupted": "The run was interrupted.",
@@ -141,19 +141,20 @@ def _plain_sentence(state: RunState, tally: dict[str, int]) -> str:
 def _waiting_sentence(state: RunState) -> str:
     asking = [f"`{step.unit}`" for step in waiting_for_people(state.steps.values())]
     if not asking:
-        return "The run waits for a person, a background response or a batch."
+        return state.message or "The run waits for a person, a background response or a batch."
     more = f" and {len(asking) - _NAMED:,} more" if len(asking) > _NAMED else ""
     return f"It waits for somebody to agree to {', '.join(asking[:_NAMED])}{more}."
 
 
 def _help(state: RunState) -> str | None:
-    if state.help:
+    asking = state.status == "waiting" and waiting_for_people(state.steps.values())
+    if state.help and not asking:
         return state.help
     if not is_resumable(state):
         return None
     if state.status == "succeeded":
         return "Resuming asks again for what failed; what is done is kept and not paid again."
-    if state.status == "waiting" and waiting_for_people(state.steps.values()):
+    if asking:
         return "Agree, or with `--deny` do not; then the run can go on."
     if state.status == "running":
         return "If nothing is running any more, it can go on: finished steps are kept."
