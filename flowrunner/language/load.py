@@ -19,6 +19,7 @@ from flowrunner.language.schema import check_shape
 from flowrunner.language.workflow import Called, Workflow, build
 
 _DEEPEST = 16
+_MISREAD = frozenset({"alias", "cycle", "special-start", "tag"})
 
 
 def load(
@@ -89,6 +90,7 @@ class _Loader:
             # Where something is wrong, what looks forgotten may stand in the part that is.
             findings = [finding for finding in findings if finding.severity != "hint"]
         found = [_diagnosed(document, finding, texts) for finding in findings]
+        found = [each for each in found if not _is_echo(each, diagnostics)]
         everything = _sorted([*diagnostics, *found, *elsewhere])
         is_sound = all(diagnostic.severity != "error" for diagnostic in everything)
         return (workflow if is_sound else None), everything
@@ -132,6 +134,18 @@ def _new_causes(findings: Iterable[Finding], shape: list[Finding]) -> list[Findi
     """The findings whose place the schema has not refused already."""
     refused = [finding.route for finding in shape if finding.severity == "error"]
     return [each for each in findings if not any(_covers(route, each.route) for route in refused)]
+
+
+def _is_echo(found: Diagnostic, of_yaml: Iterable[Diagnostic]) -> bool:
+    """Whether something stands at, or right beside, a value that YAML has read otherwise."""
+    here = found.place
+    return any(
+        each.code in _MISREAD
+        and each.place.line == here.line
+        and here.column <= each.place.column + each.place.length + 1
+        and each.place.column <= here.column + here.length + 2
+        for each in of_yaml
+    )
 
 
 def _covers(refused: Route, route: Route) -> bool:

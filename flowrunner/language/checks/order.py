@@ -83,6 +83,7 @@ def _unknown_need(places: Places, place: Place, needed: str, route: Route) -> Fi
     ]
     near = did_you_mean(needed, above)
     meant = f": did you mean `{near}`?" if near else ""
+    above = list(dict.fromkeys(above))
     fix = f"`needs` may name {alternatives(above)} here" if above else "no step stands above it"
     return Finding(
         "unknown-step", f"there is no step `{needed}`{meant}", route, None if near else fix

@@ -5,6 +5,7 @@ The rules themselves are left to `templates.analyse`; here they get their sight 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from flowrunner.language.templates import (
 from flowrunner.language.workflow import Step, Workflow
 from flowrunner.language.workflow.prompts import ROLES
 
+_PATH = re.compile(r"(\w+)(?:\.\w+)*")
 _MESSAGES = frozenset({"prompt", "prompt_file", "input", "content", *ROLES})
 
 
@@ -46,8 +48,31 @@ def _check_leaf(step: Step | None, leaf: Leaf, sight: Sight) -> Iterator[Finding
         yield from (_first_round(leaf, each) for each in rounds if not each.guarded)
     used_as = _purpose(step, leaf)
     for fault in analyse(leaf.parsed, sight.roots(leaf), used_as):
-        finding = finding_of(fault, leaf.route)
+        finding = _with_fix(leaf, finding_of(fault, leaf.route), sight)
         yield _about_list(leaf, fault, finding, sight) if leaf.used_as == "list" else finding
+
+
+def _with_fix(leaf: Leaf, finding: Finding, sight: Sight) -> Finding:
+    """For a name that stands for nothing what was most likely meant by it."""
+    if finding.code != "undefined" or finding.start is None:
+        return finding
+    path = _PATH.match(leaf.source, finding.start)
+    name = path[1] if path else ""
+    if path is not None and finding.message.startswith("there is nothing called"):
+        if name == "env":
+            fix = "templates never see the environment: declare an input, and give it with `-i`"
+        elif name in sight.steps or name in sight.elsewhere:
+            fix = f"write `steps.{path[0]}`"
+        elif sight.inputs.field(name) is not None:
+            fix = f"write `inputs.{path[0]}`"
+        else:
+            return finding
+        message = f"there is nothing called `{name}` here"
+        return replace(finding, message=message, help=fix)
+    if finding.message.startswith("there is no input") and not sight.inputs.fields:
+        fix = f"declare it at the top of the file: `inputs: {{ {name}: text }}`"
+        return replace(finding, help=fix)
+    return finding
 
 
 def _purpose(step: Step | None, leaf: Leaf) -> Purpose:

@@ -13,6 +13,7 @@ from flowrunner.language.document.faults import Fault, Lines
 from flowrunner.language.document.noticing import in_quotes, odd_space, shown, unquoted_braces
 
 _KEY = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s'"\[\]{},#&*!|>%@`?:-][^:#\n]*?|[?:-][^\s:#][^:#\n]*?)"""
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _ENTRY = re.compile(rf"(?P<indent> *)(?P<dashes>(?:-[ ]+)*)(?:(?P<key>{_KEY})[ ]*:(?:[ ]+|$))?")
 _ODD_SPACES = "\u00a0\u2000-\u200b\u202f\u205f\u3000"
 _ODD_INDENT = re.compile(rf"[ ]*([{_ODD_SPACES}])")
@@ -286,6 +287,10 @@ def _unread(text: str, lines: Lines, stop: Stop, line: str, start: int) -> Fault
 def _bad_escape(line: str, start: int, stop: Stop) -> Fault:
     at = line.find("\\", max(stop.at - start - 1, 0))
     at = max(line.find("\\") if at < 0 else at, 0)
+    half = _HALF_CHARACTER.match(line, at)
+    if half is not None:
+        message = f"`{half[0]}` is half of a character, which means nothing alone"
+        return Fault("syntax", message, start + at, 6, "write the character itself")
     message = f"`{line[at : at + 2]}` means nothing inside double quotes"
     return Fault(
         "syntax", message, start + at, 2, "use single quotes, or write `\\\\` for one `\\`"

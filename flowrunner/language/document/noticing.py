@@ -21,6 +21,7 @@ _KNOWN_TAG = re.compile(
     r"|python|binary|set|omap|timestamp|regexp|input|output|fn)\b)",
     re.IGNORECASE,
 )
+_NEGATION = re.compile(r"!\s*((?:steps|inputs|previous|item|run)\.[^,}\]#]*)")
 _PROPERTIES = re.compile(r"(?:[&!][^\s\[\]{},]*[ \t\n]*)*")
 _LOST = re.compile(r"[ \t]+(#[^\n]*)")
 _LIST_LINE = re.compile(r"[ ]*(?:[-*+•]|[0-9]+[.)])[ ]+\S")
@@ -209,6 +210,11 @@ def tag(source: str, start: int, value: Any) -> tuple[Fault, bool]:
     line_end = source.find("\n", start)
     line = source[start : line_end if line_end >= 0 else len(source)].rstrip()
     word = re.split(r"[\s,\[\]{}]", line, maxsplit=1)[0] or "!"
+    negated = _NEGATION.match(line)
+    if negated is not None and isinstance(value, str):
+        message = f"`!` means no negation here: YAML takes `{word}` for a tag"
+        fix = f"write `not {negated[1].strip()}`"
+        return Fault("special-start", message, start, len(word), fix), bool(value)
     if isinstance(value, str) and value and not _KNOWN_TAG.match(line):
         message = f"a value that begins with `!` needs quotes: YAML takes `{word}` for a tag"
         return Fault("special-start", message, start, len(word), in_quotes(line)), True

@@ -81,6 +81,11 @@ class _Reader:
         if isinstance(value, Mapping):
             if any(key in value for key in _LONG_FORMS):
                 return self.read_long(value, route)
+            if self.lacks_type(value):
+                name = f"`{route[-1]}`" if route and isinstance(route[-1], str) else "this shape"
+                fix = "write `type: text`, or another kind of value, beside it"
+                self.fault((*route, "type"), f"{name} does not say its `type`", fix)
+                return None
             return self.read_fields(value, route)
         name = f"`{route[-1]}`" if route and isinstance(route[-1], str) else "this"
         self.fault(
@@ -89,6 +94,13 @@ class _Reader:
             "write `text`, `number`, `integer`, `yes_no`, `date`, a list of choices or fields",
         )
         return None
+
+    def lacks_type(self, value: Mapping[str, JSON]) -> bool:
+        """Whether a mapping is a long form without its kind, not an object with such fields."""
+        known = _PLAIN | _INPUTS_ONLY
+        settings = [each for each in value.values() if not isinstance(each, Mapping | list)]
+        are_fields = all(isinstance(each, str) and each in known for each in settings)
+        return bool(value) and {*value} <= {*_LONG_KEYS, *_INPUT_KEYS} and not are_fields
 
     def read_word(self, word: str, route: Route) -> Shape | None:
         known = _PLAIN | _INPUTS_ONLY if self.for_input else _PLAIN
@@ -167,7 +179,12 @@ class _Reader:
         strange = [key for key in value if key not in allowed]
         for key in strange:
             near = did_you_mean(key, allowed - {form})
-            if key in _INPUT_KEYS:
+            if key == "required":
+                message = "there is no `required`: a value is required where nothing else is said"
+                is_off = value[key] is False
+                fix = "write `optional: true`" if is_off else "take it out"
+                self.key_fault((*route, key), message, fix)
+            elif key in _INPUT_KEYS:
                 self.key_fault((*route, key), f"`{key}` belongs to inputs only")
             elif near:
                 self.key_fault(
