@@ -87,7 +87,7 @@ def _fix_of_kind(violation: Violation, key: str | int) -> str | None:
         shown = f'"{said}"' if said and len(said) <= 40 and '"' not in said else "…"
         return f"a step has an `id` and a verb: write `- {{ id: NAME, prompt: {shown} }}`"
     if expected.startswith("an expression"):
-        example = only or "steps.check.output.urgent"
+        example = only or ("inputs.rows" if key == "for_each" else "steps.check.output.urgent")
         return f"write the expression itself, such as `{key}: {example}`"
     if "a text" in expected and isinstance(value, dict | list):
         return f"write `{key}: {only}`" if only else "for several lines, write `|` behind the colon"
