@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
-from flowrunner.engine.ports import Decision, Ports, Stop
+from flowrunner.engine.ports import Decision, Ports, Shelf, Stop
 from flowrunner.engine.run import run
 from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
 from flowrunner.journal.journal import Journal
@@ -133,8 +134,10 @@ class FakeSender:
     script: Script
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     fresh: list[bool] = field(default_factory=list)
+    pauses: Callable[[], int] = lambda: 1
     at_once: int = 0
     most_at_once: int = 0
+    most_tasks: int = 0
 
     async def send(
         self,
@@ -152,7 +155,10 @@ class FakeSender:
         self.fresh.append(fresh)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0)
+        if len(self.bodies) % 100 == 1:
+            self.most_tasks = max(self.most_tasks, len(asyncio.all_tasks()))
+        for _ in range(self.pauses()):
+            await asyncio.sleep(0)
         self.at_once -= 1
         unit = client_request_id.split("/", 1)[1].rsplit("/", 1)[0]
         return self.script(unit, body)
@@ -174,9 +180,14 @@ def in_turn(**outcomes: Iterable[Outcome]) -> Script:
 
 @dataclass
 class World:
-    """One run folder and what happened in it over several processes."""
+    """One run folder and what happened in it over several processes. `pauses` says for how many
+    turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs. With many
+    requests a journal that is not `inline` shares its commits among them."""
 
     folder: Path
+    pauses: Callable[[], int] = lambda: 1
+    shelf: Shelf | None = None
+    inline: bool = True
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: tuple[str, ...] = ()
     answers: dict[str, bool] | None = None
@@ -202,7 +213,7 @@ class World:
         chosen = Settings("fake", "http://fake/v1", "OPENAI_API_KEY", False, **settings)
         plan = Plan("run-1", self.clock.now(), workflow, inputs or {}, chosen)
         frozen = plan.frozen(self.folder)
-        with Journal.create(self.run_folder, frozen, self.clock.now, inline=True) as journal:
+        with Journal.create(self.run_folder, frozen, self.clock.now, inline=self.inline) as journal:
             first = RunStarted(
                 at=self.clock.now(),
                 run=plan.run,
@@ -216,24 +227,37 @@ class World:
             return self._work(plan, journal, first, script, stop)
 
     def resume(
-        self, script: Script | None = None, *, stop: Stop | None = None, **settings: Any
+        self,
+        script: Script | None = None,
+        *,
+        edited: str | None = None,
+        head: str = HEAD,
+        stop: Stop | None = None,
+        **settings: Any,
     ) -> Ended:
-        """Take the run up again, as another process would."""
-        with Journal.open(self.run_folder, writable=True, inline=True) as journal:
+        """Take the run up again, as another process would; `edited` are its steps as they now read,
+        which is accepted."""
+        with Journal.open(self.run_folder, writable=True, inline=self.inline) as journal:
             text = journal.frozen("workflow").decode()
-            workflow, _ = load_text(text, "flow.yaml", self.folder, today=TODAY)
+            if edited is not None:
+                text, settings = head + edited, {"recheck": True, **settings}
+            workflow, found = load_text(text, "flow.yaml", self.folder, today=TODAY)
             assert workflow is not None
+            assert not [one for one in found if one.severity == "error"], found
             chosen = thaw_settings(journal.frozen("settings").decode())
             state = journal.replay()
             assert state.started_at is not None
-            plan = Plan("run-1", state.started_at, workflow, {}, replace(chosen, **settings))
+            inputs = json.loads(journal.frozen("inputs"))
+            plan = Plan("run-1", state.started_at, workflow, inputs, replace(chosen, **settings))
+            if edited is not None:
+                journal.refreeze({"workflow": text})
             again = RunResumed(at=self.clock.now(), epoch=journal.epoch)
             return self._work(plan, journal, again, script, stop)
 
     def _work(
         self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
     ) -> Ended:
-        sender = FakeSender(script or in_turn())
+        sender = FakeSender(script or in_turn(), pauses=self.pauses)
 
         async def work() -> RunFinished:
             await journal.append(first)
@@ -245,7 +269,8 @@ class World:
                 random=lambda: 0.5,
                 scrubber=Scrubber(self.secrets),
                 people=Crowd(journal, self.answers),
-                environ={"PATH": os.environ["PATH"]},
+                environ={"PATH": os.environ["PATH"], "SEEN": "yes", "UNSEEN": "no"},
+                shelf=self.shelf,
             )
             return await run(plan, ports, stop or Stop(), self.folder)
 
@@ -263,7 +288,16 @@ class Ended:
     world: World
 
     def status(self, step: str) -> str | None:
-        return self.state.steps[step].status
+        """How a unit stands; None where it never began."""
+        known = self.state.steps.get(step)
+        return None if known is None else known.status
+
+    def asked(self) -> dict[str, Any]:
+        """What each unit asked last."""
+        return {
+            name.split("/", 1)[1].rsplit("/", 1)[0]: body["input"]
+            for name, body in self.sender.bodies.items()
+        }
 
     def reason(self, step: str) -> str | None:
         return self.state.steps[step].reason

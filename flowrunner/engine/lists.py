@@ -90,7 +90,7 @@ class StepList:
         while ready:
             name = ready.popleft()
             step = self._waiting.get(name)
-            if step is None or self._is_over():
+            if step is None or (self._is_over() and not self._was_begun(step)):
                 continue
             start = may_start(step, self._status_of)
             if start in ("wait", "never"):
@@ -119,6 +119,13 @@ class StepList:
     def _is_over(self) -> bool:
         here = self.halted is not None or self.place.file.is_stopped
         return here or self.shared.is_ending or self._outer_is_over()
+
+    def _was_begun(self, step: Step) -> bool:
+        """Whether an earlier process began it before a `stop` ended the file."""
+        name = unit_name((*self.place.path, Segment(step.id)))
+        is_stopped = self.place.file.is_stopped and not self.shared.is_ending
+        before = self.shared.before.get(name)
+        return is_stopped and before is not None and before.status is not None
 
     def _is_done(self, step: Step) -> bool:
         """Whether the journal of an earlier process holds a good end of it, and nothing is left."""

@@ -330,5 +330,6 @@ def _item(journal: Past, step: Step, unit: Path, index: int, *, in_view: bool = 
     ok = fields["status"] == "succeeded"
     fields |= {"ok": ok, "position": index + 1, "input": (result or {}).get("input")}
     if step.lists:
-        fields["steps"] = Record(f"steps.{name}.steps", dict(inside(journal, step, path)))
+        last = path if step.repeat is None else round_of(path, (result or {}).get("rounds", 1))
+        fields["steps"] = Record(f"steps.{name}.steps", dict(inside(journal, step, last)))
     return Record(f"steps.{name}", fields, passed_over=not (ok or in_view))

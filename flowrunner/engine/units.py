@@ -80,6 +80,8 @@ class Unit:
         would keep others from beginning."""
         if self.shared.is_ending:
             return True
+        # What a `stop` of an earlier process found under way may be done again.
+        has_begun = has_begun or (self.place.file.is_stopped and self.before is not None)
         return not has_begun and self.place.is_over()
 
     def scope(self) -> dict[str, Any]:
