@@ -63,7 +63,6 @@ def nested() -> Story:
         story.finish(item, status, verb="steps", result={"input": f"paper {number}"}, **told)
     message = "1 of 3 items failed"
     story.finish("extract", verb="steps", reason="items", message=message, result={"items": 3})
-    story.start("polish", "steps")
     for number in (1, 2):
         prompted(story, f"polish#{number}/draft")
         story.finish(f"polish#{number}", verb="steps")
@@ -179,6 +178,14 @@ def test_rounds_and_cases_are_told() -> None:
     report = report_of(waiting())
     assert step_of(report, "polish")["rounds"] == {"count": 2, "reached": True}
     assert step_of(report, "route")["case"] == "billing"
+
+
+def test_a_loop_begins_with_its_first_round() -> None:
+    polish = step_of(report_of(waiting()), "polish")
+    assert polish["elapsed_s"] == 1.0
+    assert polish["why"]["sentence"] == "It ran as soon as `extract` had ended."
+    item = step_of(report_of(waiting()), "extract[1]")
+    assert item["why"]["sentence"] == "It is one item of `extract`."
 
 
 def test_an_inner_condition_speaks_of_its_own_list() -> None:

@@ -97,8 +97,10 @@ def step_entry(step: StepState, telling: Telling) -> dict[str, JSON]:
 def _head(step: StepState, drawn: dict[str, JSON], telling: Telling) -> dict[str, JSON]:
     line, seconds = drawn["line"], telling.clock.seconds
     elapsed = None
-    if step.started_at is not None and step.ended_at is not None:
-        elapsed = round(max(0.0, seconds(step.ended_at) - seconds(step.started_at)), 3)
+    # A loop begins with its first round.
+    started = telling.told.began.get(step.unit) if step.started_at is None else step.started_at
+    if started is not None and step.ended_at is not None:
+        elapsed = round(max(0.0, seconds(step.ended_at) - seconds(started)), 3)
     return {
         "unit": step.unit,
         "id": step.unit.rpartition("/")[2],
@@ -111,7 +113,7 @@ def _head(step: StepState, drawn: dict[str, JSON], telling: Telling) -> dict[str
         "reason": step.reason,
         "message": step.message,
         "help": step.help,
-        "started_at": None if step.started_at is None else iso_utc(step.started_at),
+        "started_at": None if started is None else iso_utc(started),
         "ended_at": None if step.ended_at is None else iso_utc(step.ended_at),
         "elapsed_s": elapsed,
     }

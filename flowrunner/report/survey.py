@@ -59,7 +59,8 @@ class Survey:
 
     `by_unit` holds the sums of the units asked for, with all that is inside of them; `by_place`
     those of the places in the file. `spans` are the beginning and end of each request, the end
-    None where none is on record. `unpriced` and `possibly_billed` name the first of them.
+    None where none is on record. `unpriced` and `possibly_billed` name the first of them. `began`
+    is when anything inside of one of these units began.
     """
 
     whole: Spend = field(default_factory=Spend)
@@ -70,6 +71,7 @@ class Survey:
     unpriced: list[CallState] = field(default_factory=list)
     possibly_billed: list[CallState] = field(default_factory=list)
     last_moment: float = 0.0
+    began: dict[str, float] = field(default_factory=dict)
 
     def spend(self, unit: str) -> Spend:
         """The sum over a unit and all that is inside of it."""
@@ -93,6 +95,9 @@ def calls_of(step: StepState) -> list[CallState]:
 def _add_step(told: Survey, step: StepState) -> None:
     moments = [step.started_at, step.ended_at]
     sums = [told.by_unit[one] for one in (step.unit, *ancestors(step.unit)) if one in told.by_unit]
+    if step.started_at is not None:
+        for above in (one for one in ancestors(step.unit) if one in told.by_unit):
+            told.began[above] = min(told.began.get(above, step.started_at), step.started_at)
     for call in calls_of(step):
         for spend in (told.whole, told.by_place.setdefault(place_of(step.unit), Spend()), *sums):
             spend.add(call)

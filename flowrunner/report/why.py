@@ -11,6 +11,7 @@ from collections.abc import Callable
 from flowrunner.events import JSON
 from flowrunner.journal.state import StepState
 from flowrunner.report.conversation import Holder
+from flowrunner.report.units import is_item, is_round, parent_of
 
 _PATH = re.compile(r"\b(?P<root>steps|inputs)((?:\.[A-Za-z_]\w*|\[\d+\]|\['[^']*'\])+)")
 _PART = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']*)'\]")
@@ -40,7 +41,7 @@ def _held(step: StepState, condition: str | None) -> bool | None:
         return None
     if step.status == "skipped":
         return False if step.reason == "if" else None
-    return True if step.started_at is not None else None
+    return True if _has_run(step) else None
 
 
 def _sentence(
@@ -50,14 +51,25 @@ def _sentence(
         return "It never started: the run ended, or stopped, before its turn came."
     if held is False:
         return f"It was skipped because `{condition}` was not true."
-    if step.started_at is None or step.reused_from:
+    if step.reused_from or not _has_run(step):
         return _not_started(step)
     if held:
         return f"It ran because `{condition}` was true."
+    return _unconditional(step.unit, waits_for)
+
+
+def _unconditional(unit: str, waits_for: list[str]) -> str:
+    if is_item(unit) or is_round(unit):
+        return f"It is one {'item' if is_item(unit) else 'round'} of `{parent_of(unit)}`."
     if waits_for:
         names = ", ".join(f"`{name}`" for name in waits_for)
         return f"It ran as soon as {names} had ended."
     return "It ran at once: it waits for no other step."
+
+
+def _has_run(step: StepState) -> bool:
+    # A loop has no beginning of its own on record: its rounds have.
+    return step.started_at is not None or step.status in ("succeeded", "failed")
 
 
 def _not_started(step: StepState) -> str:

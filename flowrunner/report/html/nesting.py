@@ -97,12 +97,10 @@ def _rest(step: JSON, shown: int) -> Markup | None:
 
 
 def approval(given: JSON) -> Child:
-    """What was asked of a person, and who said what and when; None where nobody was asked."""
-    if given is None:
+    """What was asked of a person, and who said what and when; None where nobody has answered."""
+    if given is None or given["granted"] is None:
         return None
     asked = element("div", "text", given["text"])
-    if given["granted"] is None:
-        return several(asked, element("p", "remark", "Nobody has said yes or no yet."))
     word = " agreed" if given["granted"] else " did not agree"
     way = f" ({given['way']})" if given["way"] else ""
     why = element("p", "", "“", given["why"], "”") if given["why"] else None

@@ -34,7 +34,7 @@ def step_parts(position: int, step: JSON, telling: Telling) -> list[Child]:
         element("p", "describe", step["describe"]) if step["describe"] else None,
         trouble(step),
         reused(step),
-        _part("Agreed", approval(step["approval"])),
+        _part("Approval", approval(step["approval"])),
         _part("Asked", _asked(step["asked"])),
         _part("Answered", _answered(step["answered"])),
     ]
