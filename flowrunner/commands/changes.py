@@ -52,8 +52,21 @@ def changed_inputs(folder: Path, inputs: Mapping[str, JSON]) -> Iterator[Change]
     """Input files whose bytes are not those that the run began with."""
     for value in inputs.values():
         for file in value if isinstance(value, list) else [value]:
-            if isinstance(file, dict) and {"path", "sha256", "stem"} <= file.keys():
+            if _is_file(file):
                 yield from _changed_file(folder, file)
+
+
+def paths_of(value: JSON) -> str | list[str] | None:
+    """Where an input file stands, or each of several; None for what is no file."""
+    if _is_file(value):
+        return str(value["path"])
+    if not isinstance(value, list) or not value or not all(map(_is_file, value)):
+        return None
+    return [str(file["path"]) for file in value]
+
+
+def _is_file(value: JSON) -> bool:
+    return isinstance(value, dict) and {"path", "sha256", "stem"} <= value.keys()
 
 
 def _changed_file(folder: Path, file: Mapping[str, JSON]) -> Iterator[Change]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.commands.changes import changed_inputs, changed_texts
+from flowrunner.commands.changes import changed_inputs, changed_texts, paths_of
 from flowrunner.commands.checking import load_valid, today
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.people import Ask
@@ -262,7 +262,7 @@ class _Kept:
                 timeout_s=options.timeout_s or settings.timeout_s,
                 budget=_budget(operator, options) or settings.budget,
                 prices=operator.prices,
-                recheck=changed,
+                recheck=changed or self._is_marked,
                 asks_held=options.asks_held,
             ),
         )
@@ -310,22 +310,27 @@ class _Kept:
 
     def _read_again(self, workflow: Workflow, inputs: Mapping[str, object]) -> Mapping[str, object]:
         """The inputs as before, files as they are now."""
-        pairs = []
-        rest: dict[str, object] = {}
-        for known in workflow.inputs:
-            value = inputs.get(known.name)
-            if isinstance(value, dict) and {"path", "sha256", "stem"} <= value.keys():
-                pairs.append(f"{known.name}={self.folder / value['path']}")
-            elif known.name in inputs:
-                rest[known.name] = value
-        files = [known for known in workflow.inputs if known.name not in rest]
-        read = read_inputs(files, Given(tuple(pairs), workflow_folder=workflow.folder))
-        return {**rest, **read}
+        declared = {known.name for known in workflow.inputs}
+        paths = {name: paths_of(inputs[name]) for name in inputs if name in declared}
+        files = {name: found for name, found in paths.items() if found is not None}
+        rest = {name: inputs[name] for name in paths.keys() - files.keys()}
+        anew = [known for known in workflow.inputs if known.name not in rest]
+        folder = workflow.folder
+        return rest | read_inputs(anew, Given(values=files, folder=folder, workflow_folder=folder))
 
     def _keep(self, plan: Plan) -> None:
         frozen = plan.frozen(self.project)
         names = ("workflow", "files", "inputs", "graph")
-        self.journal.refreeze({name: frozen[name] for name in names})
+        self.journal.refreeze({name: frozen[name] for name in names} | {"settings": self._marked()})
+
+    @property
+    def _is_marked(self) -> bool:
+        """Whether changes were accepted before: what is done may still be that of the old files."""
+        return bool(json.loads(self.journal.frozen("settings"))["recheck"])
+
+    def _marked(self) -> str:
+        settings = json.loads(self.journal.frozen("settings"))
+        return json.dumps(settings | {"recheck": True}, ensure_ascii=False)
 
 
 def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:
