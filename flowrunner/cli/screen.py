@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from flowrunner.errors import EnvironmentFault
+from flowrunner.visible import visible
 
 if TYPE_CHECKING:
     from flowrunner.language.workflow import Input
@@ -79,9 +80,9 @@ class Screen:
 
     def error(self, message: str, fix: str | None = None) -> None:
         """Why the program ends, and what to do about it."""
-        self.progress(f"error: {message}")
+        self.progress(f"error: {visible(message)}")
         if fix:
-            self.progress(f"  help: {fix}")
+            self.progress(f"  help: {visible(fix)}")
 
 
 def _write(stream: TextIO, text: str, end: str = "\n") -> OSError | None:

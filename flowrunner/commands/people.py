@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from flowrunner.engine.ports import Decision
 from flowrunner.journal.journal import Journal
 from flowrunner.platform import user_name
+from flowrunner.visible import visible
 
 Ask = Callable[[str], str]
 """Shows a question and gives the line that was typed; empty at the end of input."""
@@ -61,7 +62,7 @@ class Somebody:
 
 
 def _answer(ask: Ask, unit: str, text: str) -> Decision:
-    question = f"\n{unit} asks:\n{text}\nAgree? [y/n] "
+    question = f"\n{unit} asks:\n{visible(text)}\nAgree? [y/n] "
     while True:
         said = ask(question).strip().casefold()
         word, _, why = said.partition(" ")

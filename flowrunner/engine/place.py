@@ -221,6 +221,8 @@ def unit_fields(journal: Past, shown: str, unit: str, result: JSON) -> dict[str,
         name: _field(result.get(name), f"{shown}.{name}") if is_there else absent
         for name in _DIRECT
     }
+    if is_there and "called" in result:
+        fields |= _spent(journal, unit, shown)
     fields["output"] = result.get("output") if is_there else absent
     fields["status"] = status
     fields["error"] = _error(result.get("error"), shown)

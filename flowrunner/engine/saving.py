@@ -9,21 +9,25 @@ from pathlib import Path
 
 from flowrunner.events import JSON, StepResult
 from flowrunner.language.paths import path_fault
+from flowrunner.language.workflow import Workflow, own_files
 from flowrunner.platform import write_atomically
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def target_of(written: str, folder: Path, project: Path) -> Path | str:
+def target_of(written: str, workflow: Workflow, project: Path) -> Path | str:
     """The file that `save_to` names, relative to the workflow's folder; a sentence where that is
-    not allowed. It stays inside the project, links followed."""
-    fault = path_fault(folder, written)
+    not allowed. It stays inside the project, and what is allowed is judged with links followed."""
+    kept = own_files(workflow)
+    fault = path_fault(workflow.folder, written, kept)
     if fault is not None:
         return fault
-    target = (folder / written).resolve()
-    if not target.is_relative_to(project.resolve()):
+    top = project.resolve()
+    target = (workflow.folder / written).resolve()
+    if not target.is_relative_to(top):
         return f"`{written}` leads out of the project through a link"
-    return target
+    behind = path_fault(top, str(target.relative_to(top)), [path.resolve() for path in kept])
+    return target if behind is None else f"`{written}` is a link: {behind}"
 
 
 def save(result: StepResult, target: Path) -> str | None:

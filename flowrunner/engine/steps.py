@@ -337,7 +337,7 @@ def _target(unit: Unit) -> FilePath | Ending | None:
     if unit.step.save_to is None:
         return None
     written = unit.step.save_to.render(unit.scope())
-    target = target_of(written, unit.place.file.workflow.folder, unit.shared.project)
+    target = target_of(written, unit.place.file.workflow, unit.shared.project)
     if isinstance(target, str):
         return failed("save", target)
     if unit.shared.plan.settings.simulated:

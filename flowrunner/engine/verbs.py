@@ -121,7 +121,8 @@ async def call_workflow(unit: Unit) -> Ending:
         return failed("template", f"{called.shown}: `result`: {fault.message}", fault.help)
     kept = listed.ending.is_kept and unit.is_done
     result = StepResult("succeeded", output=output, has_output=called.result is not None)
-    return Ending("succeeded", listed.ending.reason, result=result, is_kept=kept)
+    more = {"called": called.shown}
+    return Ending("succeeded", listed.ending.reason, result=result, more=more, is_kept=kept)
 
 
 async def stop(unit: Unit) -> Ending:
