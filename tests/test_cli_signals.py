@@ -154,7 +154,7 @@ def test_a_wait_for_the_server_ends_with_the_run(
     project: Project, simulate: Callable[..., Simulator]
 ) -> None:
     arrived = threading.Event()
-    busy = {"status": 503, "retry_after": 100, "after_processing": True}
+    busy = {"status": 503, "retry_after": 2, "after_processing": True}
     simulator = simulate(
         [{"match": {"call": 2}, "do": busy}], replies=lambda body: _second(body, arrived)
     )
