@@ -210,7 +210,8 @@ class World:
         workflow, found = load_text(head + steps, "flow.yaml", self.folder, today=TODAY)
         assert workflow is not None, found
         assert not [one for one in found if one.severity == "error"], found
-        chosen = Settings("fake", "http://fake/v1", "OPENAI_API_KEY", False, **settings)
+        settings = {"simulated": False, **settings}
+        chosen = Settings("fake", "http://fake/v1", "OPENAI_API_KEY", **settings)
         plan = Plan("run-1", self.clock.now(), workflow, inputs or {}, chosen)
         frozen = plan.frozen(self.folder)
         with Journal.create(self.run_folder, frozen, self.clock.now, inline=self.inline) as journal:

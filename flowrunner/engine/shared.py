@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 
 from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
+from flowrunner.engine.estimate import Worst, worst_case
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
@@ -41,6 +42,7 @@ class Shared:
     held: list[str] = field(default_factory=list)
     spent: Totals = field(default_factory=Totals)
     asked_for: Counter[str] = field(default_factory=Counter)
+    _lost_before: list[tuple[str, Worst]] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
     _working: int = 1
@@ -67,20 +69,35 @@ class Shared:
         self, limit: Money | None, within: Budget | None, name: str, path: Path = ()
     ) -> Budget | None:
         """What requests count against under a limit that stands in a budget; `path` is the unit
-        whose earlier spending counts already."""
+        whose earlier spending counts already, with what was lost and may have been billed."""
         if limit is None:
             return within
         spent = self.ports.journal.spent_below(unit_name(path)) if path else self.spent
+        lost = [worst for unit, worst in self._lost() if _is_below(unit, unit_name(path))]
         return Budget(
             stop_at_usd=limit.stop_at_usd,
             warn_at_usd=limit.warn_at_usd,
             tokens=limit.tokens,
-            spent_usd=spent.cost_usd,
-            spent_tokens=spent.usage.input + spent.usage.output,
+            spent_usd=spent.cost_usd + sum(worst.usd or 0.0 for worst in lost),
+            spent_tokens=spent.usage.input
+            + spent.usage.output
+            + sum(worst.tokens or 0 for worst in lost),
             parent=within,
             name=name,
             on_warn=self._warn,
         )
+
+    def _lost(self) -> list[tuple[str, Worst]]:
+        """What the requests of earlier processes whose answers were lost may have cost, by unit."""
+        if self._lost_before is None:
+            prices, journal = self.plan.settings.prices, self.ports.journal
+            calls = [call for step in self.before.values() for call in step.calls]
+            self._lost_before = [
+                (call.unit, worst_case(journal.body(call.sent_seq, "request"), prices))
+                for call in calls
+                if call.state in ("sent", "lost")
+            ]
+        return self._lost_before
 
     def _warn(self, budget: Budget) -> None:
         message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"
@@ -142,3 +159,8 @@ class Shared:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def _is_below(unit: str, around: str) -> bool:
+    """Whether a unit is another, an item or a round of it, or inside it; all are inside the run."""
+    return not around or unit == around or unit.startswith(tuple(around + mark for mark in "/[#"))
