@@ -25,7 +25,7 @@ from flowrunner.engine.outcomes import (
 )
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.pricing import Prices
-from flowrunner.events import JSON, Address, CallSent
+from flowrunner.events import JSON, Address, CallAnswered, CallSent
 from flowrunner.journal.state import CallState
 from flowrunner.responses.outcome import Answered, Lost, Outcome
 from flowrunner.responses.retry import (
@@ -73,6 +73,7 @@ class Caller:
     budget: Budget | None = None
     prices: Prices | None = None
     has_sent: bool = False
+    answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
 
@@ -232,6 +233,8 @@ class Caller:
             cost = call_cost_usd(outcome, model, self.prices)
         event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
         await self.ports.journal.append(event)
+        if isinstance(event, CallAnswered):
+            self.answered.append(event)
 
 
 def _tries_of(calls: Sequence[CallState]) -> Tries:

@@ -18,7 +18,7 @@ from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, StepResult, Usage
+from flowrunner.events import JSON, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
@@ -124,8 +124,7 @@ class _PromptRun:
 
     def _numbers(self) -> dict[str, Any]:
         """Ids of the last answer, tokens and money of all that the unit was answered."""
-        calls = self.unit.shared.ports.journal.calls(self.unit.name)
-        answered = [call for call in calls if call.state == "answered"]
+        answered = self._answered()
         if not answered:
             return {}
         usage = sum((call.usage for call in answered if call.usage), Usage())
@@ -136,6 +135,13 @@ class _PromptRun:
             "response_id": answered[-1].response_id,
             "request_id": answered[-1].request_id,
         }
+
+    def _answered(self) -> Sequence[CallAnswered | CallState]:
+        """Every answered call of the unit; those of earlier processes are in the journal alone."""
+        if not self.past and not self.current:
+            return self.caller.answered
+        calls = self.unit.shared.ports.journal.calls(self.unit.name)
+        return [call for call in calls if call.state == "answered"]
 
     def _result(self, answer: Answer, output: JSON) -> StepResult:
         return StepResult(
