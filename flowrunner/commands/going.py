@@ -35,6 +35,7 @@ from flowrunner.responses.client import ResponsesClient
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Endpoint, Wire, WireSettings
 
+_OBJECTS = 20_000
 PROXIED_AT_ONCE = 64
 """Requests at once through a proxy: httpx's own pool carries them, and is slow with many."""
 
@@ -72,8 +73,10 @@ class Going:
         self.journal.subscribe(tell)
         # Read before the run may have every file open that it is allowed to open.
         table("errors")
-        # What was imported and read stays for the whole run: the collector need not walk it again.
+        # What was imported and read stays for the whole run: the collector need not walk it again,
+        # nor walk what is in flight after every 700 new objects.
         gc.freeze()
+        gc.set_threshold(_OBJECTS, 20, 50)
         try:
             end = asyncio.run(self._run(first, teller))
         finally:

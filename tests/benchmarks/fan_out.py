@@ -1,7 +1,7 @@
 """1,000 steps of 500 ms at once in one run: the whole process against the ideal of 0.5 s.
 
 `python tests/benchmarks/fan_out.py [STEPS]` starts a server of its own in another process, runs a
-workflow whose steps do not depend on one another, journal and report and all, and prints the ratio.
+workflow whose steps do not depend on one another, journal and report and all, and prints ratios.
 """
 
 from __future__ import annotations
@@ -87,11 +87,15 @@ def main() -> None:
                 check=False,
             )
             wall = time.perf_counter() - began
+            (report,) = Path(folder).glob(".flowrunner/runs/*/report.json")
+            run = json.loads(report.read_text(encoding="utf-8"))["verdict"]["elapsed_s"]
     finally:
         server.kill()
         server.wait()
     print(done.stderr.splitlines()[-3:])
-    print(f"exit {done.returncode}: {wall:.2f} s, {wall / SECONDS:.2f} times the ideal")
+    print(f"exit {done.returncode}")
+    print(f"the run: {run:.2f} s, {run / SECONDS:.2f} times the ideal")
+    print(f"the whole process: {wall:.2f} s, {wall / SECONDS:.2f} times the ideal")
 
 
 if __name__ == "__main__":

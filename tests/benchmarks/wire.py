@@ -7,7 +7,6 @@ noisy: only ratios of one table count. Beside flowrunner's wire stands httpx as 
 survives.
 """
 
-
 from __future__ import annotations
 
 import argparse
