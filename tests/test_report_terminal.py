@@ -25,7 +25,7 @@ from test_report_stories import (
 )
 
 from flowrunner.errors import ExitStatus
-from flowrunner.events import ApiError, Usage
+from flowrunner.events import ApiError, RunResumed, Usage
 from flowrunner.report.closing import closing_lines, tally_line
 from flowrunner.report.listing import run_lines, run_row, show_lines, show_step_lines
 from flowrunner.report.terminal import ProgressLines, Style
@@ -65,6 +65,15 @@ def test_a_simulated_run_says_so_first() -> None:
     assert lines[1] == "SIMULATED: no model is asked and nothing is paid."
     assert lines[3].endswith("simulated")
     assert "$" not in "".join(lines)
+
+
+def test_a_simulated_run_that_is_taken_up_again_says_so_too() -> None:
+    progress = ProgressLines(PLAIN, simulated=True)
+    lines = progress.feed(RunResumed(at=1.0, epoch=2))
+    assert lines == [
+        "Resumed by process 2 of this run.",
+        "SIMULATED: no model is asked and nothing is paid.",
+    ]
 
 
 def test_verbose_tells_what_begins_and_what_is_tried_again() -> None:

@@ -64,7 +64,8 @@ class Going:
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
         teller = Teller(self.viewer.progress)
-        lines = ProgressLines(style_of(self.viewer))
+        simulated = self.plan.settings.simulated
+        lines = ProgressLines(style_of(self.viewer), simulated=simulated)
 
         def tell(_: int, event: Event) -> None:
             for line in lines.feed(event):

@@ -99,11 +99,11 @@ class ProgressLines:
     order, as the journal gives them after the commit.
     """
 
-    def __init__(self, style: Style, *, verbose: bool = False) -> None:
+    def __init__(self, style: Style, *, verbose: bool = False, simulated: bool = False) -> None:
         self.style = style
         self.verbose = verbose
         self._names = 12
-        self._simulated = False
+        self._simulated = simulated
         # What the line above stands in: below it a short name says enough.
         self._around: str | None = None
         self._at_work = AtWork()
@@ -133,7 +133,8 @@ class ProgressLines:
         if isinstance(event, RunResumed):
             # What an earlier process began took an unknown time.
             self._at_work.clear()
-            return [self.style.line(f"Resumed by process {event.epoch} of this run.")]
+            said = f"Resumed by process {event.epoch} of this run."
+            return [self.style.line(said), *_banner(self._simulated, self.style)]
         return []
 
     def _started(self, event: StepStarted | ForEachBegan) -> list[str]:
@@ -293,10 +294,13 @@ def header_lines(event: RunStarted, style: Style) -> list[str]:
     dot = " · " if style.utf8 else " - "
     facts = [style.line(fact) for fact in (steps, event.provider, f"run {event.run}")]
     lines = [dot.join([style.paint(style.line(event.workflow), "bold"), *facts])]
-    if event.simulated:
-        banner = "SIMULATED: no model is asked and nothing is paid."
-        lines.append(style.paint(banner, "yellow"))
-    return [*lines, ""]
+    return [*lines, *_banner(event.simulated, style), ""]
+
+
+def _banner(simulated: bool, style: Style) -> list[str]:
+    """What no simulated run goes without."""
+    banner = "SIMULATED: no model is asked and nothing is paid."
+    return [style.paint(banner, "yellow")] if simulated else []
 
 
 def outcome_words(status: str, message: str | None) -> str:
