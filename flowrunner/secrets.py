@@ -68,6 +68,10 @@ class Scrubber:
     def scrub_json(self, value: JSON) -> JSON:
         """A JSON value with every secret in its texts, keys and numbers replaced; the same object
         where there is none."""
+        if isinstance(value, str):
+            return self.scrub(value)
+        if not self._forms or not isinstance(value, (dict, list, tuple, int, float)):
+            return value
         if self._are_plain and not self.finds_in(
             json.dumps(value, ensure_ascii=False, default=str)
         ):

@@ -84,12 +84,15 @@ def start(
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
-        plan = replace(plan, run=folder.name)
+        first = _first_event(replace(plan, run=folder.name))
+        # The run begins now: to ask git where it came from is no part of it.
+        plan = replace(plan, run=first.run, started_at=clock.now())
+        first = replace(first, at=plan.started_at)
         frozen = plan.frozen(operator.project)
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
-            return going.run(_first_event(plan), as_json=options.as_json)
+            return going.run(first, as_json=options.as_json)
 
 
 def resume(
