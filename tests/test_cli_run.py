@@ -150,6 +150,19 @@ def test_the_last_line_of_a_log_is_for_grep(asking: Project) -> None:
 # Settings
 
 
+def test_the_project_file_names_the_model_of_a_workflow_that_names_none(
+    asking: Project, simulator: Simulator
+) -> None:
+    bare = "flowrunner: 1\nname: Bare\nsteps: [{ id: a, prompt: hello }]\n"
+    asking.write("bare.yaml", bare)
+    nobody = asking.run("run", "bare.yaml")
+    assert nobody.status == 2
+    assert "no model is named for `a`" in nobody.err
+    asking.write("flowrunner.yaml", "model: gpt-6-sol\n")
+    assert asking.run("run", "bare.yaml").status == 0
+    assert [call.body["model"] for call in simulator.ledger] == ["gpt-6-sol"]
+
+
 @pytest.mark.parametrize(
     ("words", "environ", "model"),
     [

@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,21 @@ def python(code: str, *arguments: str, **more: Any) -> CommandRequest:
         **more,
     }
     return CommandRequest((sys.executable, "-c", code, *arguments), **settings)
+
+
+CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
+
+
+def children() -> set[str]:
+    """The children of this program, dead ones included; what runs for other tests is among them."""
+    return set(CHILDREN.read_text(encoding="ascii").split()) if CHILDREN.exists() else set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> Iterator[None]:
+    before = children()
+    yield
+    assert children() <= before, "no living child, no dead one"
 
 
 def assert_none_is_left_dead() -> None:

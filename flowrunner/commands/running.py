@@ -21,7 +21,7 @@ from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer
 from flowrunner.engine.forecast import Terms, forecast
-from flowrunner.engine.plan import OnUnknown, Plan, Settings, check_models, thaw_settings
+from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import SystemClock
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
 from flowrunner.events import RunResumed, RunStarted
@@ -36,6 +36,7 @@ from flowrunner.project.inputs import Given, read_inputs
 from flowrunner.project.settings import KEY, MODEL, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.figures import money
+from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
 from flowrunner.simulator import Simulator
 from flowrunner.wire import Endpoint, Secret

@@ -25,6 +25,7 @@ from flowrunner.engine.outcomes import (
 )
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.pricing import Prices
+from flowrunner.engine.together import until_first
 from flowrunner.events import JSON, Address, CallAnswered, CallSent
 from flowrunner.journal.state import CallState
 from flowrunner.responses.outcome import Answered, Lost, Outcome
@@ -201,13 +202,7 @@ class Caller:
         if wait_s <= 0:
             return
         self.left_s -= wait_s
-        sleeping = asyncio.ensure_future(self.ports.sleep(wait_s))
-        stopping = asyncio.ensure_future(self.stop.asked.wait())
-        try:
-            await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            stopping.cancel()
+        await until_first(self.ports.sleep(wait_s), self.stop.asked.wait())
         if self.stop.reason is not None:
             raise Stopped
 

@@ -17,12 +17,11 @@ from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import CallWorkflow, Money, Step, Workflow
+from flowrunner.responses.retry import OnUnknown
 
 DEFAULT_AT_ONCE = 16
 DEFAULT_STEP_TIMEOUT_S = 900.0
 """A reasoning request may well take more than ten minutes (FACTS: HTTP, timeouts)."""
-
-OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +103,10 @@ class Plan:
         }
 
 
-def check_models(plan: Plan) -> Plan:
-    """The plan, when every prompt step knows its model. Raises UsageError naming those without."""
-    if "model" in plan.settings.above:
-        return plan
+def check_models(plan: Plan) -> None:
+    """Raises UsageError naming the prompt steps for which nobody names a model."""
+    if "model" in plan.settings.above or "model" in plan.settings.below:
+        return
     without = [
         step.id
         for step in every_step(plan.workflow)
@@ -122,7 +121,6 @@ def check_models(plan: Plan) -> Plan:
             f"{plan.workflow.shown}: no model is named for {steps}",
             help="write `defaults: { model: gpt-6-luna }` in the file, or give `--model`",
         )
-    return plan
 
 
 def every_step(workflow: Workflow) -> Iterator[Step]:

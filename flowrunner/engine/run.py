@@ -6,7 +6,6 @@ The steps are scheduled in `lists`; what a person sees is left to `report`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.shared import Shared
 from flowrunner.engine.steps import Runner
+from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus, weightiest
 from flowrunner.events import JSON, RunFinished, RunStatus
 from flowrunner.language.templates import TemplateFault
@@ -91,12 +91,12 @@ async def _watched(shared: Shared, steps: StepList) -> Ending:
 async def _watch(shared: Shared, working: asyncio.Future[Ending]) -> None:
     stop = shared.stop
     if shared.plan.timeout_s is not None:
-        await _until(stop.asked, _work_for(shared, shared.plan.timeout_s))
+        await until_first(_work_for(shared, shared.plan.timeout_s), stop.asked.wait())
         if stop.reason is None:
             stop.ask("timeout")
     await stop.asked.wait()
     if stop.reason != "timeout":
-        await _until(stop.pressed, shared.ports.sleep(GRACE_S))
+        await until_first(shared.ports.sleep(GRACE_S), stop.pressed.wait())
     working.cancel()
 
 
@@ -106,15 +106,6 @@ async def _work_for(shared: Shared, seconds: float) -> None:
     while left > 0:
         await shared.ports.sleep(left)
         left, idle_s = shared.idle_s - idle_s, shared.idle_s
-
-
-async def _until(wish: asyncio.Event, sleep: Awaitable[None]) -> None:
-    waits = [asyncio.ensure_future(sleep), asyncio.ensure_future(wish.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 @dataclass(frozen=True, slots=True)

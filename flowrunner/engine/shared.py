@@ -18,6 +18,7 @@ from flowrunner.engine.estimate import Worst, worst_case
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Event, Warned
 from flowrunner.journal.state import StepState, Totals
@@ -149,16 +150,8 @@ class Shared:
 
     async def rest(self, seconds: float) -> None:
         """Wait, at most until the run is to end or nothing works any more."""
-        waits = [
-            asyncio.ensure_future(self.ports.sleep(seconds)),
-            asyncio.ensure_future(self.stop.asked.wait()),
-            asyncio.ensure_future(self._idle.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        sleep = self.ports.sleep(seconds)
+        await until_first(sleep, self.stop.asked.wait(), self._idle.wait())
 
 
 def _is_below(unit: str, around: str) -> bool:

@@ -1,9 +1,9 @@
-"""Many coroutines as one: the first that fails ends the others."""
+"""Many coroutines as one: the first that fails, or the first that is over, ends the others."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any
 
 
@@ -20,3 +20,13 @@ async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.result()
+
+
+async def until_first(*waits: Awaitable[object]) -> None:
+    """Wait until one of several is over; the others are given up."""
+    waiting = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waiting:
+            wait.cancel()
