@@ -16,7 +16,7 @@ from flowrunner import __version__
 from flowrunner.events import ApiError, Usage
 from flowrunner.responses.client import ResponsesClient, encode
 from flowrunner.responses.envelope import read_error, what_is_missing
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused, Reply, Told
 from flowrunner.wire import Endpoint, Progress, Secret, Wire, WireReply, WireRequest
 
 KEY = "sk-CANARY-0123456789abcdef"
@@ -348,3 +348,42 @@ def test_an_order_for_a_new_connection_reaches_the_wire() -> None:
     client = ResponsesClient(wire, Endpoint("test", "https://api.example/v1"))
     asyncio.run(client.send({}, client_request_id="r", timeout_s=9.0, fresh=True))
     assert (wire.requests[0].fresh, wire.requests[0].timeout_s) == (True, 9.0)
+
+
+def _ask(script: Callable[..., None], **request: Any) -> tuple[Reply, Received]:
+    async def once(server: RawServer) -> Reply:
+        wire = Wire()
+        try:
+            endpoint = Endpoint("openai", f"{server.url}/v1", Secret(KEY))
+            client = ResponsesClient(wire, endpoint)
+            return await client.ask(path="conversations?limit=2", timeout_s=5, **request)
+        finally:
+            await wire.aclose()
+
+    with RawServer(script) as server:
+        reply = asyncio.run(once(server))
+    return reply, server.requests[0]
+
+
+def test_a_free_request_is_told_as_it_is_answered() -> None:
+    reply, received = _ask(answer({"id": "conv_1"}), method="POST", content=b'{"metadata":{}}')
+    assert isinstance(reply, Told)
+    assert (reply.value, reply.content) == ({"id": "conv_1"}, b'{"id": "conv_1"}')
+    assert (received.method, received.path) == ("POST", "/v1/conversations?limit=2")
+    assert received.headers["content-type"] == "application/json"
+    assert received.body == b'{"metadata":{}}'
+
+
+def test_bytes_that_are_no_json_are_told_too() -> None:
+    reply, received = _ask(answer(b"\x89PNG"), method="GET")
+    assert isinstance(reply, Told)
+    assert (reply.value, reply.content) == (None, b"\x89PNG")
+    assert "content-type" not in received.headers
+
+
+def test_a_free_request_that_is_refused_says_why() -> None:
+    said = {"error": {"message": f"no {KEY}", "code": "nope"}}
+    reply, _ = _ask(answer(said, "404 Not Found"), method="DELETE")
+    assert isinstance(reply, Refused)
+    assert (reply.http_status, reply.error.code) == (404, "nope")
+    assert KEY not in reply.error.message

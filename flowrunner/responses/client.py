@@ -9,14 +9,15 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from contextlib import suppress
+from typing import Literal, Protocol
 from urllib.parse import quote
 
 from flowrunner import __version__, json_text, wire
 from flowrunner.events import JSON, ApiError
 from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
 from flowrunner.responses.items import read_usage
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused, Reply, Told
 from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
 from flowrunner.secrets import Scrubber
 
@@ -102,6 +103,44 @@ class ResponsesClient:
             )
         )
 
+    async def ask(
+        self,
+        method: Literal["GET", "POST", "DELETE"],
+        path: str,
+        *,
+        timeout_s: float,
+        content: bytes = b"",
+        content_type: str = "application/json",
+    ) -> Reply:
+        """One request to a resource that costs nothing: conversations, files, batches, counting.
+
+        `path` stands below the base URL with every id in it quoted (`conversations`,
+        `files/file_1/content`), and may have a query. What comes back is told as it is.
+        """
+        headers = self._headers() | ({"Content-Type": content_type} if content else {})
+        request = wire.WireRequest(
+            method=method,
+            url=self._endpoint.url(path),
+            headers=headers,
+            content=content,
+            timeout_s=timeout_s,
+        )
+        reply = await self._reply(request)
+        if not isinstance(reply, wire.WireReply):
+            return reply
+        if not 200 <= reply.status < 300:
+            return self._refused(reply, read_error(reply.content, reply.status))
+        value: JSON = None
+        with suppress(json_text.NotJson):
+            value = json_text.parse_bytes(reply.content)
+        return Told(
+            value=value,
+            content=reply.content,
+            http_status=reply.status,
+            request_id=_request_id(reply.headers),
+            elapsed_s=reply.elapsed_s,
+        )
+
     def _headers(self) -> dict[str, str | wire.Secret]:
         plain = {"Accept": "application/json", "User-Agent": f"flowrunner/{__version__}"}
         return plain | self._endpoint.request_headers()
@@ -109,9 +148,15 @@ class ResponsesClient:
     async def _exchange(
         self, request: wire.WireRequest, progress: wire.Progress | None = None
     ) -> Outcome:
+        reply = await self._reply(request, progress)
+        return self._judge(reply) if isinstance(reply, wire.WireReply) else reply
+
+    async def _reply(
+        self, request: wire.WireRequest, progress: wire.Progress | None = None
+    ) -> wire.WireReply | NotSent | Lost:
         start = time.monotonic()
         try:
-            reply = await self._wire.exchange(request, progress)
+            return await self._wire.exchange(request, progress)
         except wire.NotSent as fault:
             return NotSent(kind=fault.kind, message=fault.message)
         except wire.Unsendable as fault:
@@ -125,7 +170,6 @@ class ResponsesClient:
                 request_id=_request_id(fault.headers),
                 raw=self._shown(fault.partial),
             )
-        return self._judge(reply)
 
     def _judge(self, reply: wire.WireReply) -> Outcome:
         if not 200 <= reply.status < 300:

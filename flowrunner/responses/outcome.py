@@ -1,7 +1,7 @@
 """What became of one request: answered, refused, surely not sent, or lost.
 
 The four carry all that events of the journal need; what follows from them is left to `retry` and
-`items`.
+`items`. Requests that are free end as `Told` instead of answered.
 """
 
 from __future__ import annotations
@@ -75,3 +75,18 @@ class Lost:
 
 
 Outcome: TypeAlias = Answered | Refused | NotSent | Lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a resource beside the responses said: `value` is its JSON, None where `content` is
+    none."""
+
+    value: JSON
+    content: bytes
+    http_status: int
+    request_id: str | None
+    elapsed_s: float
+
+
+Reply: TypeAlias = Told | Refused | NotSent | Lost
