@@ -289,6 +289,18 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slowed(Event):
+    """The server of a model allows no more for now: its requests wait, `wait_s` seconds at least.
+
+    Told when the wait begins, and again only after all that waited was sent.
+    """
+
+    server: str
+    model: str
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The process stopped working on the run. A later `RunResumed` may take it up again."""
 

@@ -11,9 +11,11 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flowrunner.engine.budget import Budget
-from flowrunner.engine.estimate import worst_case
+from flowrunner.engine.estimate import likely, worst_case
+from flowrunner.engine.limits import Limits
 from flowrunner.engine.outcomes import (
     call_cost_usd,
     cleaned,
@@ -54,16 +56,18 @@ class Stopped(Exception):
 class Caller:
     """Sends the requests of one unit of the run `run`.
 
-    `left_s` are the seconds that it may still work; waiting for a slot does not count. `begin` is
-    called when the first request has its slot. `is_over` says whether nothing more may be sent, of
-    a unit that has sent something already or of one that has not. With a `budget` the most that a
-    request may cost is set aside before it leaves.
+    `left_s` are the seconds that it may still work; waiting for a slot, or because the `server`
+    allows no more, does not count. `begin` is called when the first request has its slot.
+    `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
+    one that has not. With a `budget` the most that a request may cost is set aside before it
+    leaves.
     """
 
     run: str
     ports: Ports
     stop: Stop
-    slots: asyncio.Semaphore
+    limits: Limits
+    server: str
     policy: RetryPolicy
     asked: Asked
     left_s: float
@@ -147,8 +151,10 @@ class Caller:
     async def _post_once(
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision]:
-        async with self.slots:
-            if self.stop.reason is not None or self.is_over(self.has_sent):
+        way = (self.server, str(body.get("model")))
+        weigh, is_over = partial(_likely_tokens, body), self._is_over
+        async with self.limits.room(way, weigh, is_over) as room:
+            if self._is_over():
                 raise Stopped
             if self.left_s <= 0:
                 return None, _too_late("the step took longer than its `timeout`")
@@ -159,11 +165,15 @@ class Caller:
                 outcome = await self._send(address, body)
             finally:
                 self.left_s -= self.ports.clock.monotonic() - began
+            room.outcome = outcome
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
             decision = self._decide(outcome)
             await self._record(address, outcome, decision, body.get("model"))
         return outcome, decision
+
+    def _is_over(self) -> bool:
+        return self.stop.reason is not None or self.is_over(self.has_sent)
 
     async def _send(self, address: Address, body: dict[str, JSON]) -> Outcome:
         """One POST, on record before it leaves and, when this process gives it up, after it."""
@@ -230,6 +240,11 @@ class Caller:
         await self.ports.journal.append(event)
         if isinstance(event, CallAnswered):
             self.answered.append(event)
+
+
+def _likely_tokens(body: dict[str, JSON]) -> int:
+    guess = likely(body)
+    return guess.input_tokens + guess.output_tokens
 
 
 def _tries_of(calls: Sequence[CallState]) -> Tries:

@@ -181,6 +181,7 @@ class StepList:
             self.is_partial = True
         else:
             self.halted = self.halted or ending
+            self.shared.limits.review()
 
     def _ending(self) -> Ending:
         """What came of the list: failed before unknown before waiting before denied."""

@@ -216,7 +216,8 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         run=plan.run,
         ports=shared.ports,
         stop=shared.stop,
-        slots=shared.slots,
+        limits=shared.limits,
+        server=plan.settings.server,
         policy=RetryPolicy(on_unknown=on_unknown),
         asked=Asked(
             model=verb.model,

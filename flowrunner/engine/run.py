@@ -60,7 +60,6 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         project=project,
         before=before.steps,
         spent=before.totals,
-        slots=asyncio.Semaphore(plan.at_once),
     )
     file = FileRun(plan.workflow, run_names(plan.inputs, plan.run, plan.started_at))
     outer = shared.budget(plan.settings.budget, None, "this run")
@@ -83,6 +82,7 @@ async def _watched(shared: Shared, steps: StepList) -> Ending:
             raise
         return Ending("cancelled")
     finally:
+        shared.limits.close()
         watching.cancel()
         working.cancel()
         await asyncio.gather(watching, working, return_exceptions=True)
@@ -95,6 +95,7 @@ async def _watch(shared: Shared, working: asyncio.Future[Ending]) -> None:
         if stop.reason is None:
             stop.ask("timeout")
     await stop.asked.wait()
+    shared.limits.review()
     if stop.reason != "timeout":
         await until_first(shared.ports.sleep(GRACE_S), stop.pressed.wait())
     working.cancel()

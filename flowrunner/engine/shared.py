@@ -15,12 +15,13 @@ from pathlib import Path as FilePath
 from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import Worst, worst_case
+from flowrunner.engine.limits import Limits, Slow
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
-from flowrunner.events import Event, Warned
+from flowrunner.events import Event, Slowed, Warned
 from flowrunner.journal.state import StepState, Totals
 from flowrunner.language.workflow import Money
 from flowrunner.report.figures import money
@@ -37,7 +38,7 @@ class Shared:
     stop: Stop
     project: FilePath
     before: Mapping[str, StepState]
-    slots: asyncio.Semaphore
+    limits: Limits = field(init=False)
     exits: set[ExitStatus] = field(default_factory=set)
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
@@ -50,6 +51,12 @@ class Shared:
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _idle_since: float = 0.0
     _idle_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        ports = self.ports
+        self.limits = Limits(
+            self.plan.at_once, ports.clock, ports.sleep, ports.random, self._slowed
+        )
 
     @property
     def is_ending(self) -> bool:
@@ -65,6 +72,7 @@ class Shared:
         assert ending.stops is not None
         self.halted = self.halted or ending
         self.exits.add(ending.stops)
+        self.limits.review()
 
     def budget(
         self, limit: Money | None, within: Budget | None, name: str, path: Path = ()
@@ -102,8 +110,15 @@ class Shared:
 
     def _warn(self, budget: Budget) -> None:
         message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"
-        warned = Warned(at=self.now(), code="budget", message=message)
-        task = asyncio.ensure_future(self.append(warned))
+        self._tell(Warned(at=self.now(), code="budget", message=message))
+
+    def _slowed(self, slow: Slow) -> None:
+        server, model = slow.way
+        self._tell(Slowed(at=self.now(), server=server, model=model, wait_s=slow.wait_s))
+
+    def _tell(self, event: Event) -> None:
+        """Put an event into the journal that nothing waits for."""
+        task = asyncio.ensure_future(self.append(event))
         self._told.add(task)
         task.add_done_callback(self._told.discard)
 

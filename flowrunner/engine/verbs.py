@@ -131,6 +131,7 @@ async def stop(unit: Unit) -> Ending:
     text = unit.step.verb.text.render(unit.scope())
     await unit.started()
     unit.place.file.is_stopped = True
+    unit.shared.limits.review()
     return Ending("succeeded", "stop", text, result=StepResult("succeeded", text=text))
 
 

@@ -229,6 +229,9 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
         case events.Warned(address=address):
             unit = None if address is None else address.unit
             run.warnings.append(Notice(event.at, event.code, event.message, unit))
+        case events.Slowed(model=model, server=server, wait_s=wait_s):
+            said = f"requests to `{model}` waited {wait_s:.0f} s or longer, as {server} asked"
+            run.warnings.append(Notice(event.at, "slowed", said))
         case _:
             pass
 
