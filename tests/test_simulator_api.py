@@ -13,7 +13,9 @@ from jsonschema import Draft202012Validator
 
 from flowrunner import catalog
 from flowrunner.events import Usage
-from flowrunner.simulator.api import Api, Behaviour, Delivery, Request
+from flowrunner.simulator.api import Api
+from flowrunner.simulator.backend import Behaviour
+from flowrunner.simulator.exchange import Delivery, Request
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.ledger import Call, Ledger
 from flowrunner.simulator.rates import RateLimits, duration

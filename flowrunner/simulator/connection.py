@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import h11
 
-from flowrunner.simulator.api import Api, Delivery, Reply, Request
+from flowrunner.simulator.api import Api
 from flowrunner.simulator.envelope import Refusal
+from flowrunner.simulator.exchange import Delivery, Reply, Request
 from flowrunner.simulator.faults import Effect
 from flowrunner.simulator.ledger import Ledger
 

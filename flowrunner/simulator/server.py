@@ -16,7 +16,8 @@ from types import TracebackType
 from flowrunner.errors import EnvironmentFault
 from flowrunner.platform import WINDOWS
 from flowrunner.simulator.answers import Replies
-from flowrunner.simulator.api import Api, Behaviour
+from flowrunner.simulator.api import Api
+from flowrunner.simulator.backend import Behaviour
 from flowrunner.simulator.connection import Connection, Hall
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.ledger import Ledger

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Endpoint = Literal["create", "retrieve"]
+"""What fault plans call the endpoints; a rule that names none is about `create`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,11 @@ class Effect:
     def replaces_answer(self) -> bool:
         """Whether the server's own answer is not what the client is sent."""
         return self.status is not None or self.content is not None or not self.reply_starts
+
+    @property
+    def is_processed(self) -> bool:
+        """Whether the server does what a call that this strikes asks for."""
+        return self.after_processing or not self.replaces_answer
 
     @property
     def is_paid(self) -> bool:

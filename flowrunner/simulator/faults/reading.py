@@ -17,12 +17,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import yaml
 
 from flowrunner.errors import UsageError
-from flowrunner.simulator.faults.effects import Effect, Match, Rule
+from flowrunner.simulator.faults.effects import Effect, Endpoint, Match, Rule
 
 Reader: TypeAlias = Callable[[Any], dict[str, Any]]
 """From what was written under a key to the fields of a Match or Effect; raises _Wrong."""
@@ -282,7 +282,7 @@ _MATCH: dict[str, Reader] = {
     "contains": _as("contains", _words),
     "model": _as("model", _words),
     "client_request_id": _as("client_request_id", _words),
-    "endpoint": _as("endpoint", _one_of("create", "retrieve")),
+    "endpoint": _as("endpoint", _one_of(*get_args(Endpoint))),
 }
 _STATUSES = ("failed", "incomplete", "cancelled", "queued", "in_progress")
 _EFFECT: dict[str, Reader] = {
