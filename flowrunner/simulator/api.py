@@ -11,7 +11,7 @@ import json
 from typing import Any, NoReturn
 
 from flowrunner.simulator.backend import Backend, Behaviour
-from flowrunner.simulator.dice import dice_for
+from flowrunner.simulator.dice import Dice, dice_for
 from flowrunner.simulator.endpoints import ROUTES
 from flowrunner.simulator.envelope import Refusal, invalid_type
 from flowrunner.simulator.exchange import Delivery, Exchange, Reply, Request
@@ -29,6 +29,7 @@ _NO_JSON = (
     "your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not "
     "valid JSON.)"
 )
+_STREAMING = frozenset({"stream", "stream_options"})
 
 
 class Api:
@@ -45,13 +46,7 @@ class Api:
     def receive(self, request: Request) -> Delivery:
         """Do what a request asks and note it in the ledger; what to deliver, and how."""
         self._calls += 1
-        names = dice_for(
-            self._behaviour.seed,
-            self._calls,
-            request.headers.get("x-client-request-id"),
-            hashlib.blake2b(request.content).hexdigest(),
-        )
-        exchange = Exchange(self._calls, request, names)
+        exchange = Exchange(self._calls, request, self._names(request, request.content))
         try:
             self._follow(exchange)
         except Refusal as refusal:
@@ -76,12 +71,21 @@ class Api:
         exchange.ids = way.ids
         exchange.response_id = way.ids.get("response_id")
         malformed = _read(exchange, way.route)
+        if isinstance(exchange.body, dict):
+            # The same request is to get the same answer, streamed or not.
+            asked = {k: v for k, v in exchange.body.items() if k not in _STREAMING}
+            exchange.names = self._names(request, json.dumps(asked).encode())
         self._strike(exchange, way.route)
         _check_key(request)
         if malformed is not None:
             raise malformed
         if exchange.effect is None or exchange.effect.is_processed:
             way.route.handle(self._backend, exchange)
+
+    def _names(self, request: Request, content: bytes) -> Dice:
+        client_id = request.headers.get("x-client-request-id")
+        digest = hashlib.blake2b(content).hexdigest()
+        return dice_for(self._behaviour.seed, self._calls, client_id, digest)
 
     def _strike(self, exchange: Exchange, route: Route) -> None:
         incoming = Incoming(route.endpoint, exchange.body, exchange.client_request_id or "")
@@ -123,17 +127,17 @@ class Api:
         extra = (*exchange.headers, *effect.headers)
         named = {name.lower() for name, _ in extra}
         kept = tuple((name, value) for name, value in usual.items() if name not in named)
-        fixed = _fixed_headers(exchange.content_type, exchange.content)
+        content = None if exchange.pieces is not None else exchange.content
+        fixed = _fixed_headers(exchange.content_type, content)
         fixed = tuple((name, value) for name, value in fixed if name not in named)
-        return Reply(exchange.status, (*fixed, *kept, *extra), exchange.content)
+        headers = (*fixed, *kept, *extra)
+        return Reply(exchange.status, headers, exchange.content, exchange.pieces)
 
 
-def _fixed_headers(content_type: str, content: bytes) -> tuple[tuple[str, str], ...]:
-    return (
-        ("content-type", content_type),
-        ("content-length", str(len(content))),
-        ("server", "flowrunner-simulator"),
-    )
+def _fixed_headers(content_type: str, content: bytes | None) -> tuple[tuple[str, str], ...]:
+    """The headers that say what is sent; a stream, whose content is None, has no known length."""
+    length = () if content is None else (("content-length", str(len(content))),)
+    return (("content-type", content_type), *length, ("server", "flowrunner-simulator"))
 
 
 def _no_way(exchange: Exchange, allowed: tuple[str, ...]) -> Refusal:
@@ -180,6 +184,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _replace_answer(exchange: Exchange, effect: Effect) -> None:
     exchange.status = effect.status or 200
     exchange.headers = ()
+    exchange.pieces = None
     if effect.content is not None:
         exchange.content = effect.content
         exchange.content_type = effect.content_type

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flowrunner.simulator.answers import Replies
+from flowrunner.simulator.background import Pace
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.store import Store
 from flowrunner.simulator.validation import BodyValidator
@@ -17,12 +18,17 @@ from flowrunner.simulator.validation import BodyValidator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How a simulator behaves. `clock` gives Unix time in seconds."""
+    """How a simulator behaves. `clock` gives Unix time in seconds.
+
+    `event_delay_s` passes between the events of a stream; `pace` is that of the background.
+    """
 
     faults: FaultPlan | None = None
     seed: int = 0
     replies: Replies | None = None
     latency_s: float = 0.0
+    event_delay_s: float = 0.0
+    pace: Pace = field(default_factory=Pace)
     clock: Callable[[], float] = time.time
 
 

@@ -6,7 +6,7 @@ Bytes and sockets are left to `connection`, what a request means to `endpoints`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from flowrunner.events import Usage
 from flowrunner.simulator.dice import Dice
 from flowrunner.simulator.faults import Effect
+from flowrunner.simulator.stream import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP reply, whole."""
+    """One HTTP reply: its content whole, or else the pieces of a stream, to be taken once."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     content: bytes
+    pieces: Iterator[Piece] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ class Delivery:
     @property
     def is_immediate(self) -> bool:
         """Whether nothing stands in the way of the reply."""
+        if self.reply is None or self.reply.pieces is not None:
+            return False
         whole = self.effect.ending == "finish" and self.effect.drip is None
-        return self.reply is not None and whole and self.delay_s <= 0
+        return whole and self.delay_s <= 0
 
 
 @dataclass(slots=True)
@@ -85,6 +89,7 @@ class Exchange:
     headers: tuple[tuple[str, str], ...] = ()
     content: bytes = b""
     content_type: str = "application/json"
+    pieces: Iterator[Piece] | None = None
 
     @property
     def client_request_id(self) -> str | None:
@@ -97,8 +102,18 @@ class Exchange:
     def answer(self, status: int, content: dict[str, Any]) -> None:
         """Answer with a JSON object."""
         self.status = status
+        self.send_json(json_bytes(content))
+
+    def send_json(self, content: bytes) -> None:
+        """Answer with the bytes of a JSON object."""
         self.content_type = "application/json"
-        self.content = json_bytes(content)
+        self.content = content
+        self.pieces = None
+
+    def stream(self, pieces: Iterator[Piece]) -> None:
+        """Answer with server-sent events, each taken when it is to leave."""
+        self.content_type = "text/event-stream; charset=utf-8"
+        self.pieces = pieces
 
 
 def json_bytes(content: Any) -> bytes:

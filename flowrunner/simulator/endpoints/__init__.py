@@ -6,7 +6,7 @@ left to `api`.
 
 from __future__ import annotations
 
-from flowrunner.simulator.endpoints import responses
+from flowrunner.simulator.endpoints import progress, responses
 from flowrunner.simulator.routes import Route
 
-ROUTES: tuple[Route, ...] = (*responses.ROUTES,)
+ROUTES: tuple[Route, ...] = (*responses.ROUTES, *progress.ROUTES)

@@ -1,18 +1,22 @@
 """Responses: created, which is the only thing that costs, and retrieved.
 
-What the model answers is left to `answers`, what may be asked to `validation` and `rules`.
+What the model answers is left to `answers`, what may be asked to `validation` and `rules`, and how
+a Response is handed over, at once or by and by, to `progress`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flowrunner import catalog
 from flowrunner.events import Usage
 from flowrunner.simulator import answers
 from flowrunner.simulator.backend import Backend
-from flowrunner.simulator.envelope import Refusal
-from flowrunner.simulator.exchange import Exchange
+from flowrunner.simulator.background import Run
+from flowrunner.simulator.endpoints.progress import Handover, find_stored, hand_over, resume, show
+from flowrunner.simulator.envelope import Refusal, invalid_type
+from flowrunner.simulator.exchange import Exchange, json_bytes
 from flowrunner.simulator.faults import Effect
 from flowrunner.simulator.routes import Route
 from flowrunner.simulator.rules import check_together
@@ -36,14 +40,30 @@ def _create(backend: Backend, exchange: Exchange) -> None:
         earlier_tokens=previous.tokens if previous else 0,
     )
     response = _answer(backend, turn)
-    effect = exchange.effect or Effect()
+    effect = _fit_effect(exchange)
     _change_answer(response, turn, effect)
-    _bill(exchange, response)
+    if effect.is_paid:
+        _bill(exchange, response)
     answers.patch(response, effect.fields)
-    exchange.answer(200, response)
     exchange.response_id = response.get("id")
-    if body.get("store") is not False:
-        _keep(backend, exchange, response)
+
+    def keep(outcome: dict[str, Any], run: Run | None) -> None:
+        if body.get("store") is not False:
+            _keep(backend, exchange, outcome, run)
+
+    hand_over(backend, exchange, Handover(response, keep))
+
+
+def _fit_effect(exchange: Exchange) -> Effect:
+    """What strikes, without what is about ways of delivery that the request does not ask for."""
+    effect = exchange.effect or Effect()
+    if not exchange.body.get("stream"):
+        effect = replace(effect, stream=None)
+    if not exchange.body.get("background"):
+        effect = replace(effect, pace=None)
+    if exchange.effect is not None:
+        exchange.effect = effect
+    return effect
 
 
 def _answer(backend: Backend, turn: answers.Turn) -> dict[str, Any]:
@@ -65,11 +85,11 @@ def _script(backend: Backend, body: dict[str, Any]) -> dict[str, Any] | str | No
         raise Refusal(message, code="server_error", status=500) from fault
 
 
-def _keep(backend: Backend, exchange: Exchange, response: dict[str, Any]) -> None:
+def _keep(backend: Backend, exchange: Exchange, response: dict[str, Any], run: Run | None) -> None:
     usage = exchange.usage or Usage()
     items = response.get("output") or ()
     item_ids = tuple(str(item["id"]) for item in items if "id" in item)
-    stored = Stored(exchange.content, usage.input + usage.output, item_ids)
+    stored = Stored(json_bytes(response), usage.input + usage.output, item_ids, run)
     backend.store.put(str(exchange.response_id), stored)
 
 
@@ -110,10 +130,17 @@ def _bill(exchange: Exchange, response: dict[str, Any]) -> None:
 
 
 def _retrieve(backend: Backend, exchange: Exchange) -> None:
-    stored = backend.store.get(exchange.response_id or "")
-    if stored is None:
-        raise Refusal(f"Response with id '{exchange.response_id}' not found.", status=404)
-    exchange.content = stored.content
+    query = exchange.request.query
+    include = [*query.get("include[]", ()), *query.get("include", ())]
+    backend.validator.check({"include": include})
+    stored = find_stored(backend, exchange)
+    match query.get("stream", ["false"]):
+        case ["true"]:
+            resume(backend, exchange, stored)
+        case ["false"]:
+            show(backend, exchange, stored)
+        case [text, *_]:
+            raise invalid_type("stream", ["boolean"], text)
 
 
 ROUTES = (
