@@ -93,11 +93,11 @@ class Run:
         return self._response
 
     def finish(self) -> None:
-        """End it with the outcome that was to come."""
+        """End it with the outcome that was to come; a stream has told of it as it is already."""
         if self._is_over:
             return
         self._is_over = True
-        if self._response.get("status") == "completed":
+        if self.telling is None and self._response.get("status") == "completed":
             self._response = {**self._response, "completed_at": int(self._clock())}
 
     @property

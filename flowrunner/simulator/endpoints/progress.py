@@ -121,9 +121,13 @@ def _events(response: dict[str, Any], telling: Telling, after: int = -1) -> list
 def _stream_run(
     backend: Backend, exchange: Exchange, run: Run, events: list[dict[str, Any]]
 ) -> None:
+    """Stream what a run tells, until its end or until it is cancelled meanwhile."""
+    is_whole = run.is_cancelled
+    told = _pieces(backend, exchange, events)
+
     def pieces() -> Iterator[Piece]:
-        for piece in _noticing_the_end(_pieces(backend, exchange, events), run.finish):
-            if run.is_cancelled:
+        for piece in _noticing_the_end(told, run.finish):
+            if run.is_cancelled and not is_whole:
                 return
             yield piece
         if run.pace.queued_forever and not run.is_cancelled:

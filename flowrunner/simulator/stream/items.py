@@ -27,7 +27,7 @@ class Place:
     item_id: str
     partial_images: int = 0
 
-    def event(self, name: str, **fields: Any) -> Event:
+    def event(self, name: str, /, **fields: Any) -> Event:
         """An event of this item."""
         where = {"output_index": self.output_index, "item_id": self.item_id}
         return {"type": f"response.{name}", **where, **fields}
