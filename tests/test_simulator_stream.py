@@ -290,7 +290,7 @@ def test_deltas_are_padded_unless_that_is_turned_off() -> None:
 
 
 @given(text=st.text(max_size=500), more=st.text(max_size=30))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_any_text_is_told_whole(text: str, more: str) -> None:
     parts = [{**TEXT, "text": text}, {"type": "refusal", "refusal": more}]
     summary = [{"type": "summary_text", "text": more}]
@@ -344,7 +344,7 @@ def test_each_invalid_sample_is_refused_before_a_stream_begins(case: dict[str, A
     limit=st.none() | st.integers(16, 80),
     effort=st.sampled_from([None, "low", "high"]),
 )
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_last_event_holds_the_bytes_of_the_reply(
     text: str, limit: int | None, effort: str | None
 ) -> None:

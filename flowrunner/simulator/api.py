@@ -73,7 +73,7 @@ class Api:
         malformed = _read(exchange, way.route)
         if isinstance(exchange.body, dict):
             # The same request is to get the same answer, streamed or not.
-            asked = {k: v for k, v in exchange.body.items() if k not in _STREAMING}
+            asked = {name: value for name, value in exchange.body.items() if name not in _STREAMING}
             exchange.names = self._names(request, json.dumps(asked).encode())
         self._strike(exchange, way.route)
         _check_key(request)
