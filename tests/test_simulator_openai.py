@@ -8,6 +8,7 @@ from typing import Any, Literal
 import openai
 import pytest
 from pydantic import BaseModel
+from simulator_items import ITEMS, item
 
 from flowrunner.simulator import FaultPlan, Simulator
 
@@ -130,3 +131,100 @@ def test_without_a_key_the_package_is_refused(client: openai.OpenAI) -> None:
     nobody = client.with_options(default_headers={"Authorization": "Basic x"})
     with pytest.raises(openai.AuthenticationError, match="didn't provide an API key"):
         nobody.responses.create(model="gpt-5.4", input="x")
+
+
+def test_a_stream_is_read_event_by_event(client: openai.OpenAI, simulator: Simulator) -> None:
+    text, number, last = "", -1, None
+    for event in client.responses.create(model="gpt-5.4", input="Say hi", stream=True):
+        assert event.sequence_number == number + 1
+        number = event.sequence_number
+        if event.type == "response.output_text.delta":
+            text += event.delta
+        last = event
+    assert last is not None
+    assert last.type == "response.completed"
+    assert last.response.output_text == text
+    assert "Say hi" in text
+    assert client.responses.retrieve(last.response.id).to_dict() == last.response.to_dict()
+    assert len(simulator.ledger.paid()) == 1
+
+
+def test_the_package_adds_a_structured_stream_up(client: openai.OpenAI) -> None:
+    asked = {"model": "gpt-6-luna", "input": "This bug is in the app"}
+    with client.responses.stream(**asked, text_format=Triage) as stream:
+        snapshots = [e.snapshot for e in stream if e.type == "response.output_text.delta"]
+        response = stream.get_final_response()
+    assert isinstance(response.output_parsed, Triage)
+    assert snapshots[-1] == response.output_text
+
+
+@pytest.mark.parametrize("kind", ITEMS)
+def test_the_package_adds_items_of_each_type_up(kind: str) -> None:
+    output = [item(kind), item("message", id="msg_2")]
+    with (
+        Simulator(replies=lambda _: {"output": output}) as simulator,
+        client_of(simulator) as client,
+        client.responses.stream(model="gpt-5.4", input="x") as stream,
+    ):
+        response = stream.get_final_response()
+    assert [found.type for found in response.output] == [kind, "message"]
+
+
+def test_a_background_stream_is_taken_up_again() -> None:
+    plan = FaultPlan.parse([{"times": 1, "do": {"stream": {"cut": {"after_event": 6}}}}])
+    with Simulator(faults=plan) as simulator, client_of(simulator) as client:
+        asked = {"model": "gpt-5.4", "input": "Say hi", "background": True}
+        stream = client.responses.create(**asked, stream=True)
+        seen: list[Any] = []
+        with pytest.raises(openai.APIConnectionError):
+            seen.extend(stream)
+        response_id = seen[0].response.id
+        rest = client.responses.retrieve(
+            response_id, stream=True, starting_after=seen[-1].sequence_number
+        )
+        seen += rest
+        assert [event.sequence_number for event in seen] == list(range(len(seen)))
+        assert seen[-1].type == "response.completed"
+        assert len(simulator.ledger.paid()) == 1
+
+
+def test_the_background_is_polled_cancelled_and_deleted(client: openai.OpenAI) -> None:
+    asked = {"model": "gpt-5.4", "input": "Say hi", "background": True}
+    first, second = (client.responses.create(**asked) for _ in range(2))
+    assert first.status == second.status == "queued"
+    seen = [client.responses.retrieve(first.id).status for _ in range(2)]
+    assert seen == ["in_progress", "completed"]
+    assert client.responses.cancel(second.id).status == "cancelled"
+    client.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(first.id)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        {"line_end": "crlf"},
+        {"line_end": "cr"},
+        {"comments": True},
+        {"event_lines": False},
+        {"split_data": True},
+        {"done": True},
+        {"huge": 200_000},
+        {"numbers": "gaps"},
+    ],
+    ids=str,
+)
+def test_streams_that_are_written_otherwise_are_read(stream: dict[str, Any]) -> None:
+    plan = FaultPlan.parse([{"do": {"stream": stream}}])
+    with Simulator(faults=plan) as simulator, client_of(simulator) as client:
+        events = list(client.responses.create(model="gpt-5.4", input="x", stream=True))
+        assert events[-1].type == "response.completed"
+
+
+def test_an_error_inside_a_stream_arrives_as_an_error() -> None:
+    order = {"stream": {"error": "rate_limit_exceeded", "error_form": "nested"}}
+    with Simulator(faults=FaultPlan.parse([{"do": order}])) as simulator:
+        with client_of(simulator) as client, pytest.raises(openai.APIError, match="Rate limit"):
+            list(client.responses.create(model="gpt-5.4", input="x", stream=True))
+        assert simulator.ledger[0].status == 200
+        assert simulator.ledger.paid() == ()

@@ -175,8 +175,30 @@ def json_schema(schema: dict[str, Any], name: str = "out") -> dict[str, Any]:
             "invalid_json_schema",
             "Invalid schema for response_format 'out': In context=(), 'additionalProperties'",
         ),
-        (body(stream=True), "stream", "unsupported_value", "This version of the simulator"),
-        (body(background=True), "background", "unsupported_value", "has no 'background'"),
+        (body(stream_options={"include_obfuscation": False}), "stream_options", None, "'stream'"),
+        (body(background=True, store=False), "store", "invalid_value", "must be stored"),
+        (
+            body(background_options={"completion_window": "2h"}),
+            "background_options",
+            None,
+            "only allowed when 'background' is true",
+        ),
+        (
+            body(background=True, stream=True, background_options={"completion_window": "8h"}),
+            "background_options.completion_window",
+            "invalid_value",
+            "window of '8h' cannot be combined with 'stream'",
+        ),
+        (
+            body(
+                background=True,
+                service_tier="flex",
+                background_options={"completion_window": "2h"},
+            ),
+            "background_options.completion_window",
+            "invalid_value",
+            "needs the standard service tier",
+        ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )

@@ -187,7 +187,7 @@ def _frame(turn: Turn) -> dict[str, Any]:
         "id": f"resp_{turn.names.hexadecimal('response', 48)}",
         "object": "response",
         "created_at": int(turn.at),
-        "background": False,
+        "background": bool(given.get("background")),
         "error": None,
         "model": turn.model,
         **{name: given.get(name, usual) for name, usual in _ECHOED.items()},

@@ -80,11 +80,35 @@ def check_together(body: dict[str, Any], store: Store) -> None:
 
 
 def _check_delivery(body: dict[str, Any]) -> None:
-    """Streams and background responses are an extension to come; a fake one would mislead."""
-    for name in ("stream", "background"):
-        if body.get(name):
-            message = f"This version of the simulator has no '{name}': send false or leave it out."
-            raise Refusal(message, name, "unsupported_value")
+    """What belongs to streams is for streams only, and so for the background."""
+    if body.get("stream_options") and not body.get("stream"):
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise Refusal(message, "stream_options")
+    if not body.get("background"):
+        if body.get("background_options"):
+            message = (
+                "The 'background_options' parameter is only allowed when 'background' is true."
+            )
+            raise Refusal(message, "background_options")
+        return
+    if body.get("store") is False:
+        message = "Background responses must be stored: 'store' cannot be false when 'background' "
+        raise Refusal(f"{message}is true.", "store", "invalid_value")
+    _check_window(body)
+
+
+def _check_window(body: dict[str, Any]) -> None:
+    """Discounted windows are neither streamed nor of another tier (Responses API: 2h, 8h)."""
+    window = (body.get("background_options") or {}).get("completion_window") or "soonest"
+    if window == "soonest":
+        return
+    param = "background_options.completion_window"
+    if body.get("stream"):
+        message = f"A completion window of '{window}' cannot be combined with 'stream'."
+        raise Refusal(message, param, "invalid_value")
+    if (body.get("service_tier") or "auto") not in ("auto", "default"):
+        message = f"A completion window of '{window}' needs the standard service tier."
+        raise Refusal(message, param, "invalid_value")
 
 
 def _check_model(body: dict[str, Any]) -> None:

@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from flowrunner.simulator.background import Run
+
 _KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A response as it was answered, and the tokens of everything said up to its end."""
+    """A response as it was answered, and the tokens of everything said up to its end.
+
+    `run` says how far one in the background is.
+    """
 
     content: bytes
     tokens: int
     item_ids: tuple[str, ...]
+    run: Run | None = None
 
 
 class Store:
@@ -35,6 +41,12 @@ class Store:
         if len(self._responses) > self._kept:
             _, oldest = self._responses.popitem(last=False)
             self._items.difference_update(oldest.item_ids)
+
+    def remove(self, response_id: str) -> None:
+        """Forget a response and its items; harmless where there is none."""
+        stored = self._responses.pop(response_id, None)
+        if stored is not None:
+            self._items.difference_update(stored.item_ids)
 
     def get(self, response_id: str) -> Stored | None:
         """A response that was stored, or None."""

@@ -56,3 +56,13 @@ def error_of(status: int, ordered: Mapping[str, Any]) -> dict[str, Any]:
     body = error_envelope(message, type=kind, code=code)
     body["error"] |= ordered
     return body
+
+
+_STATUS_OF = {"rate_limit_exceeded": 429, "server_is_overloaded": 503, "slow_down": 503}
+
+
+def stream_error(ordered: Mapping[str, Any]) -> dict[str, Any]:
+    """The error that a stream tells of, in fields that the API would have put into an envelope."""
+    status = _STATUS_OF.get(str(ordered.get("code")), 500)
+    told: dict[str, Any] = error_of(status, ordered)["error"]
+    return told

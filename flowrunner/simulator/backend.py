@@ -1,0 +1,41 @@
+"""What stands behind every endpoint of one simulator: how it behaves, and all it remembers.
+
+What an endpoint does with it is left to `endpoints`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flowrunner.simulator.answers import Replies
+from flowrunner.simulator.background import Pace
+from flowrunner.simulator.faults import FaultPlan
+from flowrunner.simulator.store import Store
+from flowrunner.simulator.validation import BodyValidator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How a simulator behaves. `clock` gives Unix time in seconds.
+
+    `event_delay_s` passes between the events of a stream; `pace` is that of the background.
+    """
+
+    faults: FaultPlan | None = None
+    seed: int = 0
+    replies: Replies | None = None
+    latency_s: float = 0.0
+    event_delay_s: float = 0.0
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(slots=True)
+class Backend:
+    """The state that endpoints share; each kind of stored thing has a field of its own."""
+
+    behaviour: Behaviour
+    validator: BodyValidator = field(default_factory=BodyValidator)
+    store: Store = field(default_factory=Store)
