@@ -22,6 +22,13 @@ from flowrunner.simulator.rates import RateLimits, duration
 from flowrunner.simulator.tokens import input_tokens, reasoning_tokens
 
 SAMPLES = json.loads((Path(__file__).parent / "test_simulator_samples.json").read_text("utf-8"))
+UNREADABLE = {
+    "messages dev+user": "invalid_value",
+    "function tools + choice": "invalid_function_parameters",
+    "stateless replay": "invalid_encrypted_content",
+    "compaction item replay": "invalid_encrypted_content",
+}
+"""Samples that only their schema is content with: what they name is not there, or not ours."""
 KEY = {"authorization": "Bearer sk-test"}
 NOW = 1_800_000_000.0
 
@@ -65,7 +72,12 @@ class Bench:
 
 
 def text_of(response: dict[str, Any]) -> str:
-    return str(response["output"][0]["content"][0]["text"])
+    return str(message_of(response)["content"][0]["text"])
+
+
+def message_of(response: dict[str, Any]) -> dict[str, Any]:
+    (message,) = [item for item in response["output"] if item["type"] == "message"]
+    return message
 
 
 # ---- responses ----------------------------------------------------------------------------------
@@ -76,7 +88,7 @@ def test_a_response_has_what_the_api_gives() -> None:
     assert response["status"] == "completed"
     assert response["created_at"] == response["completed_at"] == NOW
     assert response["id"].startswith("resp_")
-    assert response["output"][0]["id"].startswith("msg_")
+    assert [item["id"].split("_")[0] for item in response["output"]] == ["rs", "msg"]
     assert response["model"] == "gpt-5.4"
     assert response["metadata"] == {"run": "r1"}
     assert response["temperature"] == 0.5
@@ -96,6 +108,8 @@ def test_each_valid_sample_is_answered_or_names_what_is_not_there(case: dict[str
         assert (status, reply["error"]["code"]) == (400, "previous_response_not_found")
     elif "conversation" in body:
         assert (status, reply["error"]["code"]) == (404, "conversation_not_found")
+    elif case["name"] in UNREADABLE:
+        assert (status, reply["error"]["code"]) == (400, UNREADABLE[case["name"]])
     else:
         assert (status, reply["status"]) == (
             200,
@@ -182,7 +196,7 @@ def test_an_answer_past_the_limit_is_incomplete_and_cut() -> None:
     assert response["status"] == "incomplete"
     assert response["incomplete_details"] == {"reason": "max_output_tokens"}
     assert response["completed_at"] is None
-    assert response["output"][0]["status"] == "incomplete"
+    assert message_of(response)["status"] == "incomplete"
     assert response["usage"]["output_tokens"] == 16
     assert whole.startswith(text_of(response))
     assert len(text_of(response)) < len(whole)

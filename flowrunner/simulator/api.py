@@ -113,7 +113,10 @@ class Api:
         effect = exchange.effect or Effect()
         delay_s = self._behaviour.latency_s + effect.delay_s
         reply = self._reply(exchange, effect, delay_s) if effect.reply_starts else None
-        return Delivery(exchange.number, reply, delay_s, effect)
+        delivery = Delivery(exchange.number, reply, delay_s, effect, exchange.settle)
+        if delay_s <= 0 and exchange.pieces is None:
+            delivery.settle()
+        return delivery
 
     def _reply(self, exchange: Exchange, effect: Effect, delay_s: float) -> Reply:
         tokens = exchange.usage.input + exchange.usage.output if exchange.usage else 0

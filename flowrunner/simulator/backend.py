@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from flowrunner.simulator.answers import Replies
 from flowrunner.simulator.background import Pace
 from flowrunner.simulator.faults import FaultPlan
+from flowrunner.simulator.state.context import Memory
+from flowrunner.simulator.state.conversations import Conversations
+from flowrunner.simulator.state.files import Containers, Files
+from flowrunner.simulator.state.histories import Histories
 from flowrunner.simulator.store import Store
 from flowrunner.simulator.validation import BodyValidator
 
@@ -39,3 +43,16 @@ class Backend:
     behaviour: Behaviour
     validator: BodyValidator = field(default_factory=BodyValidator)
     store: Store = field(default_factory=Store)
+    histories: Histories = field(default_factory=Histories)
+    conversations: Conversations = field(default_factory=Conversations)
+    files: Files = field(init=False)
+    containers: Containers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.files = Files(self.behaviour.clock)
+        self.containers = Containers(self.behaviour.clock)
+
+    @property
+    def memory(self) -> Memory:
+        """Where what was said before is looked up."""
+        return Memory(self.histories, self.conversations)

@@ -154,19 +154,23 @@ class Connection(asyncio.Protocol):
             self._write(head + self._part(delivery.reply.content))
             return self._end_reply()
         self._delivering = asyncio.get_running_loop().create_task(self._deliver(delivery))
+        self._delivering.add_done_callback(lambda _: delivery.settle())  # also when it is cancelled
         return False
 
     async def _deliver(self, delivery: Delivery) -> None:
         await asyncio.sleep(delivery.delay_s)
         if delivery.reply is not None:
-            self._write(self._begin(delivery, delivery.reply))
-            if delivery.reply.pieces is None:
-                await self._send_body(
-                    delivery.effect, delivery.reply.content[: delivery.effect.cut]
-                )
-            else:
-                await self._send_pieces(delivery.effect, delivery.reply.pieces)
+            await self._send_reply(delivery, delivery.reply)
+        delivery.settle()
         await self._end(delivery.effect)
+
+    async def _send_reply(self, delivery: Delivery, reply: Reply) -> None:
+        self._write(self._begin(delivery, reply))
+        if reply.pieces is not None:
+            await self._send_pieces(delivery.effect, reply.pieces)
+            return
+        delivery.settle()
+        await self._send_body(delivery.effect, reply.content[: delivery.effect.cut])
 
     async def _send_body(self, effect: Effect, content: bytes) -> None:
         size = effect.drip or len(content)

@@ -6,7 +6,7 @@ Bytes and sockets are left to `connection`, what a request means to `endpoints`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -46,17 +46,23 @@ class Reply:
     pieces: Iterator[Piece] | None = None
 
 
+def _nothing() -> None:
+    """Most calls hold nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A reply and what becomes of it on its way; `reply` is None where none is even begun.
 
     `call` is its number in the ledger; `delay_s` passes first, then the effect's ending comes true.
+    `settle` ends what the call holds until its reply leaves; twice does no harm.
     """
 
     call: int
     reply: Reply | None
     delay_s: float
     effect: Effect
+    settle: Callable[[], None] = _nothing
 
     @property
     def is_immediate(self) -> bool:
@@ -72,7 +78,8 @@ class Exchange:
     """One request on its way through the API: what is known of it so far.
 
     `ids` are those of the path, by the names that its route gives them. `names` makes the ids of
-    what the request creates. `usage` is set by the endpoint that does paid work.
+    what the request creates. `usage` is set by the endpoint that does paid work. `settle` ends what
+    it holds until its reply leaves.
     """
 
     number: int
@@ -90,6 +97,7 @@ class Exchange:
     content: bytes = b""
     content_type: str = "application/json"
     pieces: Iterator[Piece] | None = None
+    settle: Callable[[], None] = _nothing
 
     @property
     def client_request_id(self) -> str | None:

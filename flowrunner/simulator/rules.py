@@ -1,6 +1,7 @@
-"""The API's rules that its schema cannot say: in one field, between fields, about stored things.
+"""The API's rules that its schema cannot say: in one field, and between fields.
 
-Each raises the Refusal that the API would answer with. The schema itself is held by `validation`.
+Each raises the Refusal that the API would answer with. The schema itself is held by `validation`,
+what a request says of things that are stored by `state`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 from flowrunner.simulator import envelope
 from flowrunner.simulator.envelope import Bound, Refusal
-from flowrunner.simulator.store import Store
+from flowrunner.simulator.output import plan
 from flowrunner.simulator.strict import BadSchema, check_schema
+from flowrunner.simulator.tokens import is_reasoning
 
 _NAME = "^[a-zA-Z0-9_-]+$"
 _LONGEST_NAME = 64
@@ -72,11 +74,12 @@ FIELD_RULES: dict[str, Callable[[Any], None]] = {
 """Rules about the value of one field, after the schema accepted it."""
 
 
-def check_together(body: dict[str, Any], store: Store) -> None:
-    """Raise Refusal where fields contradict one another or name what was never stored."""
+def check_together(body: dict[str, Any]) -> None:
+    """Raise Refusal where fields contradict one another."""
     for rule in (_check_delivery, _check_model, _check_input, _check_json_word, _check_choice):
         rule(body)
-    _check_stored(body, store)
+    for rule in (_check_functions, _check_sealed):
+        rule(body)
 
 
 def _check_delivery(body: dict[str, Any]) -> None:
@@ -138,33 +141,37 @@ def _check_json_word(body: dict[str, Any]) -> None:
 
 
 def _check_choice(body: dict[str, Any]) -> None:
-    choice = body.get("tool_choice")
-    if not isinstance(choice, dict) or choice.get("type") not in ("function", "custom"):
-        return
-    names = {tool.get("name") for tool in body.get("tools") or () if tool["type"] == choice["type"]}
-    if choice["name"] not in names:
-        message = f"Tool choice '{choice['name']}' not found in 'tools' parameter."
+    choice, tools = body.get("tool_choice"), body.get("tools") or []
+    if choice == "required" and not tools:
+        message = "Tool choice 'required' must be specified with 'tools' parameter."
         raise Refusal(message, "tool_choice", "invalid_value")
+    if not isinstance(choice, dict):
+        return
+    wanted = choice["tools"] if choice["type"] == "allowed_tools" else [choice]
+    there = list(plan.flat(tools))
+    for one in wanted:
+        if not any(plan.is_chosen(tool, one) for tool in there):
+            name = one.get("name") or one.get("server_label") or one.get("type")
+            message = f"Tool choice '{name}' not found in 'tools' parameter."
+            raise Refusal(message, "tool_choice", "invalid_value")
 
 
-def _check_stored(body: dict[str, Any], store: Store) -> None:
-    """Stored prompts, files and vector stores are made elsewhere, so any name of one is taken."""
-    previous = body.get("previous_response_id")
-    if previous and store.get(previous) is None:
-        message = f"Previous response with id '{previous}' not found."
-        raise Refusal(message, "previous_response_id", "previous_response_not_found")
-    conversation = body.get("conversation")
-    if conversation:
-        name = conversation if isinstance(conversation, str) else conversation["id"]
-        message = f"Conversation with id '{name}' not found."
-        raise Refusal(message, "conversation", "conversation_not_found", status=404)
-    given = body.get("input")
-    for index, item in enumerate(given if isinstance(given, list) else ()):
-        if item.get("type") == "item_reference" and not store.has_item(item["id"]):
-            message = f"Item with id '{item['id']}' not found. Items are not persisted when "
-            message += "`store` is set to false. Try again with `store` set to true, or remove "
-            message += "this item from your input."
-            raise Refusal(message, f"input[{index}].id", status=404)
+def _check_functions(body: dict[str, Any]) -> None:
+    """The parameters of a strict function are those that the API can hold a model to."""
+    for tool in plan.flat(body.get("tools") or ()):
+        if tool["type"] != "function" or not tool.get("strict") or not tool.get("parameters"):
+            continue
+        try:
+            check_schema(tool["parameters"], strict=True)
+        except BadSchema as fault:
+            raise fault.refusal_of_function(tool["name"]) from fault
+
+
+def _check_sealed(body: dict[str, Any]) -> None:
+    asked = "reasoning.encrypted_content" in (body.get("include") or ())
+    if asked and not is_reasoning(body.get("model") or ""):
+        message = "Encrypted content is not supported with this model."
+        raise Refusal(message, "include", "invalid_value")
 
 
 def _check_name(name: str, param: str) -> None:

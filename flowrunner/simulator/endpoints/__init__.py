@@ -6,7 +6,21 @@ left to `api`.
 
 from __future__ import annotations
 
-from flowrunner.simulator.endpoints import progress, responses
+from flowrunner.simulator.endpoints import (
+    containers,
+    conversations,
+    files,
+    progress,
+    responses,
+    windows,
+)
 from flowrunner.simulator.routes import Route
 
-ROUTES: tuple[Route, ...] = (*responses.ROUTES, *progress.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *responses.ROUTES,
+    *progress.ROUTES,
+    *windows.ROUTES,
+    *conversations.ROUTES,
+    *files.ROUTES,
+    *containers.ROUTES,
+)

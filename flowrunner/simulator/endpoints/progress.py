@@ -5,16 +5,20 @@ What a Response says is left to `responses`, where one in the background stands 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flowrunner import catalog
 from flowrunner.simulator.backend import Backend
 from flowrunner.simulator.background import Run
+from flowrunner.simulator.endpoints.remembering import as_shown
 from flowrunner.simulator.envelope import Refusal, invalid_type
 from flowrunner.simulator.exchange import Exchange
 from flowrunner.simulator.faults import Effect
 from flowrunner.simulator.routes import Route
+from flowrunner.simulator.state.pages import include_of
 from flowrunner.simulator.store import Stored
 from flowrunner.simulator.stream import Piece, StreamFault, Telling, events_of, failed_by, pieces_of
 
@@ -51,14 +55,28 @@ def find_stored(backend: Backend, exchange: Exchange) -> Stored:
 
 def show(backend: Backend, exchange: Exchange, stored: Stored) -> None:
     """Answer with a stored response as it is now: for one in the background, this is a poll."""
-    if stored.run is None:
-        exchange.send_json(stored.content)
-        return
-    response = stored.run.poll()
+    response = json.loads(stored.content) if stored.run is None else stored.run.poll()
     if response is None:
-        backend.store.remove(exchange.ids["response_id"])
+        _forget(backend, exchange.ids["response_id"])
         raise _not_found(exchange)
-    _answer_run(exchange, stored.run, response)
+    response = _as_asked(backend, exchange, response)
+    if stored.run is None:
+        exchange.answer(200, response)
+    else:
+        _answer_run(exchange, stored.run, response)
+
+
+def _as_asked(backend: Backend, exchange: Exchange, response: dict[str, Any]) -> dict[str, Any]:
+    """A response with what `include` asks for now, whatever it asked for at its creation."""
+    said = backend.histories.get(exchange.ids["response_id"])
+    include = include_of(exchange.request.query, catalog.include_keys)
+    whole = {str(item["id"]): item for item in said.output} if said else {}
+    return as_shown(response, include, whole)
+
+
+def _forget(backend: Backend, response_id: str) -> None:
+    backend.store.remove(response_id)
+    backend.histories.forget(response_id)
 
 
 def resume(backend: Backend, exchange: Exchange, stored: Stored) -> None:
@@ -178,7 +196,7 @@ def _cancel(backend: Backend, exchange: Exchange) -> None:
 
 def _delete(backend: Backend, exchange: Exchange) -> None:
     find_stored(backend, exchange)
-    backend.store.remove(exchange.ids["response_id"])
+    _forget(backend, exchange.ids["response_id"])
     deleted = {"id": exchange.ids["response_id"], "object": "response", "deleted": True}
     exchange.answer(200, deleted)
 

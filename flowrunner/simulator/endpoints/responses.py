@@ -9,49 +9,44 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flowrunner import catalog
-from flowrunner.events import Usage
 from flowrunner.simulator import answers
 from flowrunner.simulator.backend import Backend
 from flowrunner.simulator.background import Run
+from flowrunner.simulator.endpoints.billing import bill
 from flowrunner.simulator.endpoints.progress import Handover, find_stored, hand_over, resume, show
+from flowrunner.simulator.endpoints.remembering import Remembering, as_shown, whole_items
 from flowrunner.simulator.envelope import Refusal, invalid_type
 from flowrunner.simulator.exchange import Exchange, json_bytes
 from flowrunner.simulator.faults import Effect
 from flowrunner.simulator.routes import Route
 from flowrunner.simulator.rules import check_together
+from flowrunner.simulator.state.attachments import check_attachments
+from flowrunner.simulator.state.context import check_items, gather
+from flowrunner.simulator.state.sealed import check_sealed
 from flowrunner.simulator.store import Stored
 from flowrunner.simulator.strict import BadSchema
+from flowrunner.simulator.turn import Turn
 
 
 def _create(backend: Backend, exchange: Exchange) -> None:
-    body = exchange.body
-    try:
-        backend.validator.check(body)
-    except RecursionError:
-        raise Refusal("Invalid body: it is nested too deeply.", code="invalid_value") from None
-    check_together(body, backend.store)
-    previous = backend.store.get(body.get("previous_response_id") or "")
-    turn = answers.Turn(
-        body=body,
-        names=exchange.names,
-        seed=backend.behaviour.seed,
-        at=backend.behaviour.clock(),
-        earlier_tokens=previous.tokens if previous else 0,
-    )
+    turn = _turn(backend, exchange)
     response = _answer(backend, turn)
     effect = _fit_effect(exchange)
     _change_answer(response, turn, effect)
     if effect.is_paid:
-        _bill(exchange, response)
+        bill(exchange, response)
     answers.patch(response, effect.fields)
     exchange.response_id = response.get("id")
+    memory = Remembering(backend, exchange, turn, whole_items(response))
+    memory.begin()
 
     def keep(outcome: dict[str, Any], run: Run | None) -> None:
-        if body.get("store") is not False:
-            _keep(backend, exchange, outcome, run)
+        memory.keep(outcome)
+        if exchange.body.get("store") is not False:
+            stored = Stored(json_bytes(outcome), run)
+            backend.store.put(str(exchange.response_id), stored)
 
-    hand_over(backend, exchange, Handover(response, keep))
+    hand_over(backend, exchange, Handover(as_shown(response, turn.include), keep))
 
 
 def _fit_effect(exchange: Exchange) -> Effect:
@@ -66,7 +61,20 @@ def _fit_effect(exchange: Exchange) -> Effect:
     return effect
 
 
-def _answer(backend: Backend, turn: answers.Turn) -> dict[str, Any]:
+def _turn(backend: Backend, exchange: Exchange) -> Turn:
+    """What a request asks, when the API would answer it. Raises Refusal."""
+    body, behaviour = exchange.body, backend.behaviour
+    backend.validator.check(body)
+    check_together(body)
+    check_attachments(body, backend.files)
+    context = gather(body, backend.memory, exchange.names)
+    turn = Turn(body, exchange.names, behaviour.seed, behaviour.clock(), context)
+    check_sealed(context.given, behaviour.seed, turn.model)
+    check_items(context, backend.histories)
+    return turn
+
+
+def _answer(backend: Backend, turn: Turn) -> dict[str, Any]:
     scripted = _script(backend, turn.body)
     try:
         return answers.build_response(turn, scripted)
@@ -85,15 +93,7 @@ def _script(backend: Backend, body: dict[str, Any]) -> dict[str, Any] | str | No
         raise Refusal(message, code="server_error", status=500) from fault
 
 
-def _keep(backend: Backend, exchange: Exchange, response: dict[str, Any], run: Run | None) -> None:
-    usage = exchange.usage or Usage()
-    items = response.get("output") or ()
-    item_ids = tuple(str(item["id"]) for item in items if "id" in item)
-    stored = Stored(json_bytes(response), usage.input + usage.output, item_ids, run)
-    backend.store.put(str(exchange.response_id), stored)
-
-
-def _change_answer(response: dict[str, Any], turn: answers.Turn, effect: Effect) -> None:
+def _change_answer(response: dict[str, Any], turn: Turn, effect: Effect) -> None:
     if effect.refusal is not None:
         answers.refuse(response, turn, effect.refusal)
     if effect.response_status == "incomplete":
@@ -109,24 +109,6 @@ def _failure(effect: Effect) -> dict[str, Any] | None:
         return None
     message = "The model produced an error while it answered."
     return {"code": effect.code or "server_error", "message": message}
-
-
-def _bill(exchange: Exchange, response: dict[str, Any]) -> None:
-    """What the server is paid: what `usage` says, before a fault hides it from the client."""
-    usage = response.get("usage")
-    if usage is None:
-        return
-    exchange.usage = Usage(
-        input=usage["input_tokens"],
-        output=usage["output_tokens"],
-        cached=usage.get("input_tokens_details", {}).get("cached_tokens", 0),
-        cache_write=usage.get("input_tokens_details", {}).get("cache_write_tokens", 0),
-        reasoning=usage.get("output_tokens_details", {}).get("reasoning_tokens", 0),
-    )
-    tier = response["service_tier"]
-    exchange.cost_usd = catalog.cost_usd(
-        response["model"], exchange.usage, service_tier=None if tier == "default" else tier
-    )
 
 
 def _retrieve(backend: Backend, exchange: Exchange) -> None:

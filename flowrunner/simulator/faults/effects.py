@@ -11,7 +11,18 @@ from typing import Any, Literal
 from flowrunner.simulator.background import Pace
 from flowrunner.simulator.stream import StreamFault
 
-Endpoint = Literal["create", "retrieve", "cancel", "delete"]
+Endpoint = Literal[
+    "create",
+    "retrieve",
+    "cancel",
+    "delete",
+    "input_items",
+    "input_tokens",
+    "compact",
+    "conversations",
+    "files",
+    "containers",
+]
 """What fault plans call the endpoints; a rule that names none is about `create`."""
 
 
