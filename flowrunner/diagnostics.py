@@ -327,6 +327,7 @@ RULES: dict[str, str] = {
     "path-outside": "A step saves inside its project, at a path relative to the workflow file.",
     "plain-braces": "What is to be filled in stands between `{{` and `}}`.",
     "program": "Which program a command runs is written in the file, never chosen by values.",
+    "provider-capped": "A called workflow goes where the file that calls it goes.",
     "recursion": "A workflow does not call itself, not through others either.",
     "retired-model": "A model that has stopped, or soon will, is a model to replace.",
     "reuse": "A result is reused only where doing the work again would give the same.",
@@ -337,13 +338,13 @@ RULES: dict[str, str] = {
     "unknown-include": "`include` holds keys that the API knows.",
     "unknown-model": "A model is one that flowrunner knows, so that its price is known.",
     "unknown-parameter": "A field under `request` that flowrunner does not know is sent unchecked.",
+    "unknown-provider": "A provider is declared in `flowrunner.yaml`.",
     "unknown-step": "`needs` names steps of the file.",
     "unused-include": "`include` asks for what a tool of the step can give.",
     "unused-input": "An input is read somewhere, or is not asked for.",
     # The project file.
     "base-url": "An address is whole and encrypted, and holds no password.",
     "key-name": "A key is named by its variable, and is sent to its own host only.",
-    "unknown-provider": "A provider is declared in `flowrunner.yaml`.",
     # Templates and expressions.
     "dynamic-step": "`steps`, `inputs` and `previous` are followed by a literal name.",
     "free-text": "Free text of a model is not compared with a literal; a declared choice is.",

@@ -519,7 +519,6 @@ NOT_YET = {
     "continue": ("steps: [{ id: b, prompt: x }, { id: a, prompt: x, continue: b }]", "`continue`"),
     "conversation": ("steps: [{ id: a, prompt: x, conversation: c }]", "`conversation`"),
     "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
-    "provider": ("defaults: { provider: azure }\nsteps: [{ id: a, prompt: x }]", "`provider`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: stream }]", "`delivery: stream`"),
     "background": ("steps: [{ id: a, prompt: x, background: true }]", "`background: true`"),
     "stream": ("steps: [{ id: a, prompt: x, stream: true }]", "`stream: true`"),

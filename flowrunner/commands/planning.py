@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrunner import catalog
-from flowrunner.commands.checking import load_valid
+from flowrunner.commands.checking import find_file, load_valid
+from flowrunner.commands.servers import own_provider, servers_of
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.engine.forecast import Forecast, Row, Terms, forecast
 from flowrunner.engine.ports import SystemClock
@@ -20,7 +21,7 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.inputs import Given, read_inputs
-from flowrunner.project.settings import MODEL, load_settings
+from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.planned import plan_lines
 
@@ -31,6 +32,7 @@ class PlanOptions:
 
     simulate: bool = False
     model: str | None = None
+    provider: str | None = None
     as_json: bool = False
 
 
@@ -39,14 +41,15 @@ def show_plan(path: Path, given: Given, options: PlanOptions, viewer: Viewer) ->
 
     Raises UsageError and InvalidWorkflow as a run does.
     """
-    workflow, warnings = load_valid(path, viewer.colour)
-    overrides = {MODEL: options.model} if options.model else {}
+    find_file(path)
+    overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     operator = load_settings(path, os.environ, overrides)
+    workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
     inputs = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
     if warnings:
         viewer.progress(warnings)
     budget = in_force([workflow.budget, operator.budget])
-    found = forecast(workflow, inputs, _terms(operator))
+    found = forecast(workflow, inputs, _terms(workflow, operator))
     plan = _document(workflow, found, budget, simulated=options.simulate)
     if options.as_json:
         viewer.result(json.dumps(plan, ensure_ascii=False, indent=2))
@@ -67,13 +70,18 @@ def in_force(budgets: Iterable[Money | None]) -> Money | None:
     )
 
 
-def _terms(operator: Operator) -> Terms:
+def _terms(workflow: Workflow, operator: Operator) -> Terms:
+    own = own_provider(workflow, operator)
+    only_own = operator.forced_provider is not None
+    servers = servers_of(workflow, operator, own, only_own=only_own)
     return Terms(
-        prices=operator.prices,
+        prices=servers[own].prices,
         below=operator.below,
         above={"model": operator.model} if operator.model else {},
         limited=operator.budget is not None,
         now=SystemClock().now(),
+        server=lambda named: servers.get(named or own, servers[own]),
+        own_provider=own,
     )
 
 
@@ -91,6 +99,7 @@ def _document(
         "path": workflow.shown,
         "sha256": workflow.sha256,
         "simulated": simulated,
+        "provider": found.provider,
         "prices_date": catalog.prices_date(),
         "steps": [_step(row) for row in found.rows],
         "low_usd": found.cost.low,
@@ -107,6 +116,7 @@ def _step(row: Row) -> dict[str, JSON]:
         "order": row.order,
         "verb": row.verb,
         "model": row.model,
+        "provider": row.provider,
         "will": row.will,
         "fewest": row.fewest,
         "most": row.most,

@@ -8,21 +8,22 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrunner.commands.changes import changed_inputs, changed_texts, paths_of
-from flowrunner.commands.checking import load_valid, today
+from flowrunner.commands.checking import find_file, load_valid, today
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
+from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import SystemClock
+from flowrunner.engine.servers import SIMULATOR, Server
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
@@ -33,13 +34,12 @@ from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
 from flowrunner.project.inputs import Given, read_inputs
-from flowrunner.project.settings import KEY, MODEL, load_settings
+from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.figures import money
 from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
-from flowrunner.simulator import Simulator
-from flowrunner.wire import Endpoint, Secret
+from flowrunner.wire import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class RunOptions:
 
     simulate: bool = False
     model: str | None = None
+    provider: str | None = None
     at_once: int | None = None
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
@@ -71,14 +72,14 @@ def start(
 
     Raises UsageError, InvalidWorkflow and EnvironmentFault before anything is sent.
     """
-    loaded, warnings = load_valid(workflow, viewer.colour)
-    operator = _operator(workflow, options)
+    operator, loaded, warnings = _loaded(workflow, options, viewer)
     read = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
     secrets = secret_values(loaded.inputs, read)
     inputs = Scrubber(operator.secrets()).scrub_json(read)
-    with _endpoint(operator, options.simulate) as endpoint:
-        clock = SystemClock()
-        plan = Plan("", clock.now(), loaded, inputs, _settings(endpoint, operator, options))
+    clock = SystemClock()
+    plan = Plan("", clock.now(), loaded, inputs, _settings(loaded, operator, options))
+    with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
+        plan = _placed(plan, endpoints)
         check_models(plan)
         _confirm(plan, operator, options, ask)
         wire = open_wire(plan, operator.proxies)
@@ -92,8 +93,16 @@ def start(
         frozen = plan.frozen(operator.project)
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             return going.run(first, as_json=options.as_json)
+
+
+def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, Workflow, str]:
+    """The settings that a workflow is run with, the workflow without errors, its warnings."""
+    find_file(path)
+    operator = _operator(path, options)
+    workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
+    return operator, workflow, warnings
 
 
 def resume(
@@ -118,10 +127,10 @@ def resume(
         operator = _operator(kept.folder, options)
         plan = kept.plan(operator, options, viewer)
         plan, secrets = _with_secrets(plan, given)
-        with _endpoint(operator, plan.settings.simulated) as endpoint:
-            _check_same_server(plan, endpoint)
+        simulated = plan.settings.simulated
+        with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
             wire = open_wire(plan, operator.proxies)
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
@@ -147,6 +156,8 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         above=plan.settings.above,
         limited=plan.settings.budget is not None,
         now=plan.started_at,
+        server=plan.settings.server,
+        own_provider=plan.settings.provider,
     )
     most = forecast(plan.workflow, plan.inputs, terms).cost.high
     if most is not None and most <= limit:
@@ -157,13 +168,17 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         raise UsageError("nothing was sent", help="`flowrunner plan` shows what would be run")
 
 
-def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Settings:
+def _settings(workflow: Workflow, operator: Operator, options: RunOptions) -> Settings:
     model = options.model or operator.model
     limits = operator.limits
+    only_own = operator.forced_provider is not None
+    provider = own_provider(workflow, operator)
+    others = servers_of(workflow, operator, provider, only_own=only_own)
+    own = others.pop(provider)
     return Settings(
-        provider=endpoint.name,
-        base_url=endpoint.base_url,
-        key_name=operator.provider_named(None).key_name or KEY,
+        provider=SIMULATOR if options.simulate else own.provider,
+        base_url=own.base_url,
+        key_name=own.key_name,
         simulated=options.simulate,
         above={"model": model} if model else {},
         at_once=options.at_once,
@@ -172,9 +187,19 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
         below=operator.below,
         file_limits=(limits.at_once, limits.timeout_s),
         budget=_budget(operator, options),
-        prices=operator.prices,
+        prices=own.prices,
         reuse=options.reuse,
+        others={} if options.simulate else others,
+        only_provider=only_own,
     )
+
+
+def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
+    """The plan of a simulated run with the address of its simulator."""
+    if not plan.settings.simulated:
+        return plan
+    base_url = endpoints[SIMULATOR].base_url
+    return replace(plan, settings=replace(plan.settings, base_url=base_url))
 
 
 def _budget(operator: Operator, options: RunOptions) -> Money | None:
@@ -184,18 +209,8 @@ def _budget(operator: Operator, options: RunOptions) -> Money | None:
 
 
 def _operator(start_: Path, options: RunOptions) -> Operator:
-    overrides = {MODEL: options.model} if options.model else {}
+    overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     return load_settings(start_, os.environ, overrides)
-
-
-@contextmanager
-def _endpoint(operator: Operator, simulate: bool) -> Iterator[Endpoint]:
-    """Where requests go: the provider, or a simulator that lives as long as the run."""
-    if not simulate:
-        yield operator.endpoint()
-        return
-    with Simulator() as simulator:
-        yield Endpoint(name="simulator", base_url=simulator.base_url, key=Secret("simulated"))
 
 
 def _first_event(plan: Plan) -> RunStarted:
@@ -209,6 +224,7 @@ def _first_event(plan: Plan) -> RunStarted:
         simulated=plan.settings.simulated,
         steps=tuple(step.id for step in plan.workflow.steps),
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
+        others={name: server.base_url for name, server in plan.settings.others.items()},
     )
 
 
@@ -253,7 +269,7 @@ class _Kept:
         texts = json.loads(self.journal.frozen("files"))
         inputs = json.loads(self.journal.frozen("inputs"))
         changed = self._changed(texts, inputs, options, viewer)
-        workflow = self._edited(viewer) if changed else self._workflow(texts)
+        workflow = self._edited(operator, viewer) if changed else self._workflow(texts)
         settings = thaw_settings(self.journal.frozen("settings").decode())
         plan = Plan(
             run=self.state.run or self.journal.folder.name,
@@ -265,9 +281,10 @@ class _Kept:
                 at_once=options.at_once or settings.at_once,
                 timeout_s=options.timeout_s or settings.timeout_s,
                 budget=_budget(operator, options) or settings.budget,
-                prices=operator.prices,
+                prices=operator.prices_at(settings.provider),
                 recheck=changed or self._is_marked,
                 asks_held=options.asks_held,
+                others=_others(workflow, operator, settings),
             ),
         )
         if changed:
@@ -308,9 +325,10 @@ class _Kept:
             )
         return bool(changes)
 
-    def _edited(self, viewer: Viewer) -> Workflow:
+    def _edited(self, operator: Operator, viewer: Viewer) -> Workflow:
         path = self.folder / Path(self.place["shown"]).name
-        return load_valid(Path(os.path.relpath(path)), viewer.colour)[0]
+        known = operator.known_providers
+        return load_valid(Path(os.path.relpath(path)), viewer.colour, known)[0]
 
     def _read_again(self, workflow: Workflow, inputs: Mapping[str, object]) -> Mapping[str, object]:
         """The inputs as before, files as they are now."""
@@ -337,11 +355,20 @@ class _Kept:
         return json.dumps(settings | {"recheck": True}, ensure_ascii=False)
 
 
-def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:
-    """A run goes on where it began: results of two servers are not mixed by accident."""
-    if not plan.settings.simulated and endpoint.base_url != plan.settings.base_url:
-        raise UsageError(
-            f"the run began at {plan.settings.base_url}, and OPENAI_BASE_URL now says "
-            f"{endpoint.base_url}",
-            help="set OPENAI_BASE_URL as it was, or start a new run",
-        )
+def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:
+    """The providers beside the run's own, as they are now. Raises UsageError where one that the run
+    began with stands elsewhere: results of two servers are not mixed by accident."""
+    if frozen.simulated:
+        return {}
+    only_own = frozen.only_provider
+    now = servers_of(workflow, operator, frozen.provider, only_own=only_own)
+    began = {frozen.provider: frozen.server(None), **frozen.others}
+    for name, server in now.items():
+        if name in began and server.base_url != began[name].base_url:
+            said = operator.provider_named(name).base_url.name
+            raise UsageError(
+                f"the run began at {began[name].base_url}, and {said} now says {server.base_url}",
+                help=f"set {said} as it was, or start a new run",
+            )
+    now.pop(frozen.provider)
+    return now

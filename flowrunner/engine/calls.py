@@ -26,7 +26,7 @@ from flowrunner.engine.outcomes import (
     journaled_answer,
 )
 from flowrunner.engine.ports import Ports, Stop
-from flowrunner.engine.pricing import Prices
+from flowrunner.engine.servers import Server
 from flowrunner.engine.together import until_first
 from flowrunner.events import JSON, Address, CallAnswered, CallSent
 from flowrunner.journal.state import CallState
@@ -54,20 +54,20 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Caller:
-    """Sends the requests of one unit of the run `run`.
+    """Sends the requests of one unit of the run `run` to `server`, its provider.
 
-    `left_s` are the seconds that it may still work; waiting for a slot, or because the `server`
+    `left_s` are the seconds that it may still work; waiting for a slot, or because the server
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
-    leaves.
+    leaves. `is_elsewhere` says that the server is not that of the run.
     """
 
     run: str
+    server: Server
     ports: Ports
     stop: Stop
     limits: Limits
-    server: str
     policy: RetryPolicy
     asked: Asked
     left_s: float
@@ -76,7 +76,7 @@ class Caller:
     is_over: Callable[[bool], bool]
     may_change_things: bool = False
     budget: Budget | None = None
-    prices: Prices | None = None
+    is_elsewhere: bool = False
     has_sent: bool = False
     answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
@@ -134,7 +134,7 @@ class Caller:
     ) -> tuple[Outcome | None, Decision]:
         if self.budget is None:
             return await self._post_once(address, body)
-        with await self.budget.reserve(worst_case(body, self.prices)) as reserved:
+        with await self.budget.reserve(worst_case(body, self.server.prices)) as reserved:
             try:
                 outcome, decision = await self._post_once(address, body)
             except Stopped:
@@ -143,7 +143,9 @@ class Caller:
             if isinstance(outcome, Answered):
                 usage = outcome.usage
                 tokens = None if usage is None else usage.input + usage.output
-                reserved.settle(call_cost_usd(outcome, body.get("model"), self.prices), tokens)
+                reserved.settle(
+                    call_cost_usd(outcome, body.get("model"), self.server.prices), tokens
+                )
             elif not isinstance(outcome, Lost):
                 reserved.release()
         return outcome, decision
@@ -151,7 +153,7 @@ class Caller:
     async def _post_once(
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision]:
-        way = (self.server, str(body.get("model")))
+        way = (self.server.base_url, str(body.get("model")))
         weigh, is_over = partial(_likely_tokens, body), self._is_over
         async with self.limits.room(way, weigh, is_over) as room:
             if self._is_over():
@@ -182,7 +184,7 @@ class Caller:
         progress = Progress()
         try:
             await self._record_sent(address, body, request_id)
-            outcome = await self.ports.sender.send(
+            outcome = await self.ports.senders(self.server.provider).send(
                 body,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, REQUEST_TIMEOUT_S),
@@ -226,6 +228,7 @@ class Caller:
                 client_request_id=request_id,
                 request_sha256=hashlib.sha256(text.encode()).hexdigest(),
                 request=self.ports.scrubber.scrub_json(body),
+                provider=self.server.provider if self.is_elsewhere else None,
             )
         )
 
@@ -235,7 +238,7 @@ class Caller:
         retry_in_s = decision.wait_s if isinstance(decision, Retry) else None
         cost = None
         if isinstance(outcome, Answered):
-            cost = call_cost_usd(outcome, model, self.prices)
+            cost = call_cost_usd(outcome, model, self.server.prices)
         event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
         await self.ports.journal.append(event)
         if isinstance(event, CallAnswered):

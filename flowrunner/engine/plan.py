@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from flowrunner.engine.servers import Server, providers_named
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
@@ -30,7 +31,9 @@ class Settings:
     environment, which outrank the file's, `below` those that the file outranks; None elsewhere
     means that the file decides. `file_limits` are those of the project
     file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
-    compared with what would be done now; what is held is asked for once more."""
+    compared with what would be done now; what is held is asked for once more. `provider` is where a
+    step goes for which no file names another of `others`; with `only_provider` all steps go there,
+    whatever the files say."""
 
     provider: str
     base_url: str
@@ -47,11 +50,20 @@ class Settings:
     reuse: bool = False
     recheck: bool = False
     asks_held: bool = False
+    others: Mapping[str, Server] = field(default_factory=dict)
+    only_provider: bool = False
 
-    @property
-    def server(self) -> str:
-        """Who answers, for telling whether the same was asked before."""
-        return self.provider if self.simulated else self.base_url
+    def server(self, named: str | None) -> Server:
+        """Where a step goes for which the files name this provider, or none."""
+        is_bound = self.only_provider or self.simulated
+        other = None if named is None or is_bound else self.others.get(named)
+        if other is not None:
+            return other
+        return Server(self.provider, self.base_url, self.key_name, self.prices)
+
+    def who_answers(self, server: Server) -> str:
+        """A server, for telling whether the same was asked before."""
+        return server.provider if self.simulated else server.base_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,13 @@ class Plan:
         """Seconds after which the run is ended, or None."""
         in_project = self.settings.file_limits[1]
         return self.settings.timeout_s or self.workflow.limits.timeout_s or in_project
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The names of the providers that its steps ask."""
+        own = self.settings.provider
+        named = providers_named(self.workflow, own)
+        return frozenset(self.settings.server(name).provider for name in named)
 
     @property
     def wants_reuse(self) -> bool:
@@ -188,5 +207,7 @@ def thaw_settings(text: str) -> Settings:
     """The settings of a frozen run. What a resume decides for itself is not taken over."""
     frozen = json.loads(text)
     budget = frozen.pop("budget")
-    settings = Settings(**frozen, budget=None if budget is None else Money(**budget))
+    others = {name: Server.thaw(other) for name, other in frozen.pop("others", {}).items()}
+    money = None if budget is None else Money(**budget)
+    settings = Settings(**frozen, budget=money, others=others)
     return replace(settings, recheck=False, asks_held=False)

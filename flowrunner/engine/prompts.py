@@ -16,6 +16,7 @@ from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
+from flowrunner.engine.servers import Server
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, CallAnswered, StepResult, Usage
@@ -60,11 +61,11 @@ async def prompt(unit: Unit) -> Ending:
     earlier run. Raises TemplateFault, Stopped."""
     verb = unit.step.verb
     assert isinstance(verb, Prompt)
-    settings = unit.shared.plan.settings
+    settings, server = unit.shared.plan.settings, _server(unit, verb)
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     if unit.place.budget is not None:
         body = with_limits(body)
-    mark = fingerprint("prompt", settings.server, body)
+    mark = fingerprint("prompt", settings.who_answers(server), body)
     known = already(unit, mark) or from_elsewhere(unit, mark)
     if known is not None:
         return known
@@ -203,9 +204,16 @@ def _since(before: StepState | None, mark: str) -> int | None:
     return None
 
 
+def _server(unit: Unit, verb: Prompt) -> Server:
+    """The provider that the unit asks."""
+    return unit.shared.plan.settings.server(unit.place.file.capped_to or verb.provider)
+
+
 def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
     """Who sends the unit's requests."""
-    plan, shared = unit.shared.plan, unit.shared
+    plan, shared, server = unit.shared.plan, unit.shared, _server(unit, verb)
+    is_elsewhere = server.provider != plan.settings.provider
+    host = {"host": f"the provider `{server.provider}`"} if is_elsewhere else {}
     tools = verb.parameters.get("tools")
     listed = tools if isinstance(tools, list) else []
     labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
@@ -214,15 +222,16 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
     on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
     return Caller(
         run=plan.run,
+        server=server,
         ports=shared.ports,
         stop=shared.stop,
         limits=shared.limits,
-        server=plan.settings.server,
         policy=RetryPolicy(on_unknown=on_unknown),
         asked=Asked(
             model=verb.model,
-            key_name=plan.settings.key_name,
+            key_name=server.key_name,
             mcp_servers=tuple(label for label in labels if isinstance(label, str)),
+            **host,
         ),
         left_s=unit.left_s(),
         fresh=on_unknown == "hold",
@@ -230,7 +239,7 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         is_over=unit.is_over,
         may_change_things=verb.may_change_things,
         budget=unit.place.budget,
-        prices=plan.settings.prices,
+        is_elsewhere=is_elsewhere,
     )
 
 

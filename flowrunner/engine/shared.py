@@ -19,10 +19,11 @@ from flowrunner.engine.limits import Limits, Slow
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.pricing import Prices
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Event, Slowed, Warned
-from flowrunner.journal.state import StepState, Totals
+from flowrunner.journal.state import CallState, StepState, Totals
 from flowrunner.language.workflow import Money
 from flowrunner.report.figures import money
 
@@ -99,14 +100,17 @@ class Shared:
     def _lost(self) -> list[tuple[str, Worst]]:
         """What the requests of earlier processes whose answers were lost may have cost, by unit."""
         if self._lost_before is None:
-            prices, journal = self.plan.settings.prices, self.ports.journal
+            journal = self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
             self._lost_before = [
-                (call.unit, worst_case(journal.body(call.sent_seq, "request"), prices))
+                (call.unit, worst_case(journal.body(call.sent_seq, "request"), self._prices(call)))
                 for call in calls
                 if call.state in ("sent", "lost")
             ]
         return self._lost_before
+
+    def _prices(self, call: CallState) -> Prices:
+        return self.plan.settings.server(call.provider).prices
 
     def _warn(self, budget: Budget) -> None:
         message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"

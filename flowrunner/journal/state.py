@@ -24,7 +24,8 @@ class CallState:
     Times are Unix seconds. The request is the body `request` of record `sent_seq`; the answer is
     the body `response` (answered) or `raw` (refused, lost) of record `end_seq`. `model` is the
     model asked for, `served_model` the one that answered. `kind` says how a call was lost or why
-    it was not sent. `cost_usd` is None where it is unknown.
+    it was not sent. `cost_usd` is None where it is unknown. `provider` is the one that was asked
+    where that is not the run's.
     """
 
     unit: str
@@ -51,6 +52,7 @@ class CallState:
     kind: str | None = None
     message: str | None = None
     error: ApiError | None = None
+    provider: str | None = None
 
     @property
     def key(self) -> tuple[str, int, int, int]:
@@ -206,7 +208,8 @@ class RunState:
 
     `status` is `running` while no end is on record: the process works on it, or it died. `origins`
     holds the provenance of the start and of each resume, in order; `resumed_at` the Unix times at
-    which processes took the run over. `steps` begins with the declared ones in their order; items,
+    which processes took the run over. `others` are the base URLs of the providers beside the run's
+    own, by name. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
     The run's `result` is the body `result` of record `result_seq`.
     """
@@ -216,6 +219,7 @@ class RunState:
     path: str = ""
     provider: str = ""
     base_url: str = ""
+    others: dict[str, str] = field(default_factory=dict)
     simulated: bool = False
     status: RunStatus = "running"
     exit_status: ExitStatus | None = None

@@ -13,7 +13,7 @@ from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.events import JSON
 from flowrunner.language.forms import has_template
 from flowrunner.language.not_yet import refusal
-from flowrunner.language.shapes import alternatives
+from flowrunner.language.providers import unknown_provider
 from flowrunner.language.workflow import read_duration
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.project.credentials import OPENAI_URL, base_url_fault, host_of
@@ -106,13 +106,5 @@ def _provider(name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
 def _default_provider(name: JSON, providers: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(name, str) or name == OPENAI or name in providers:
         return
-    said = unknown_provider(name, providers)
+    said = unknown_provider(name, {OPENAI, *providers})
     yield Finding("unknown-provider", said, ("provider",), "declare it under `providers`")
-
-
-def unknown_provider(name: str, known: Mapping[str, Any]) -> str:
-    """The sentence about a provider that nobody declared; `openai` is always there."""
-    names = sorted({OPENAI, *known})
-    near = did_you_mean(name, names)
-    hint = f"did you mean `{near}`?" if near else f"there is {alternatives(names, 'and')}"
-    return f"there is no provider `{name}`: {hint}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from flowrunner.language.providers import Providers
 from flowrunner.project.credentials import (
     OPENAI_URL,
     base_url_fault,
@@ -112,6 +113,12 @@ def key_names(file: ProjectFile) -> tuple[str, ...]:
     """The variables that the project file names as keys."""
     named = (entry.key_env for entry in file.providers.values())
     return tuple(dict.fromkeys(name for name in named if name))
+
+
+def known_providers(file: ProjectFile, forced: str | None = None) -> Providers:
+    """What checks of a workflow may know of the providers of its project. `forced` is the one that
+    every step goes to, whatever files say."""
+    return Providers(frozenset({OPENAI, *file.providers}), file.provider or OPENAI, forced)
 
 
 def read_providers(file: ProjectFile, found: Mapping[str, Setting]) -> dict[str, Provider]:

@@ -259,6 +259,7 @@ def _numbers(numbers: JSON) -> list[str]:
         "model asked": numbers["model_asked"],
         "model served": numbers["model_served"],
         "service tier": numbers["service_tier"],
+        "provider": numbers["provider"],
         "request id": numbers["request_id"],
         "response id": numbers["response_id"],
         "client request id": numbers["client_request_id"],

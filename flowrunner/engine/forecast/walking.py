@@ -45,10 +45,12 @@ from flowrunner.language.workflow import (
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What a run would do. `rows` are its steps in the order of the file, `cost` is all of them
-    together, which is less than the sum of rows where only one of several ways is gone."""
+    together, which is less than the sum of rows where only one of several ways is gone. `provider`
+    is the run's."""
 
     rows: tuple[Row, ...]
     cost: Cost
+    provider: str | None = None
 
     @property
     def unknown(self) -> tuple[tuple[str, str], ...]:
@@ -58,10 +60,9 @@ class Forecast:
 
 def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Forecast:
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
-    limited = terms.limited or workflow.budget is not None
-    walk = _Walk(replace(terms, limited=limited))
+    walk = _Walk(terms.inside(workflow))
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
-    return Forecast(tuple(rows), cost)
+    return Forecast(tuple(rows), cost, terms.own_provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ class _Walk:
     def _prompt(
         self, step: Step, prompt: Prompt, sight: Sight, head: Row
     ) -> tuple[list[Row], Cost]:
-        due = charge(prompt, step.retry.attempts, sight, self.terms)
+        terms, elsewhere = self.terms.of(prompt)
+        due = charge(prompt, step.retry.attempts, sight, terms)
         shape = standins.declared(prompt.output, prompt.schema)
         name = f"steps.{step.id}"
         worst = standins.of_answer(name, standins.Answer(due.most_bytes, shape))
@@ -173,6 +175,7 @@ class _Walk:
             head,
             cost=cost,
             model=due.model,
+            provider=elsewhere,
             unknown=due.unknown,
             limit=due.limit,
             assumes=due.assumes,
@@ -213,11 +216,10 @@ class _Walk:
         """The steps of the workflow that is called, within its own budget and the caller's."""
         called = call.workflow
         own = called.budget.stop_at_usd if called.budget else None
-        terms = replace(self.terms, limited=self.terms.limited or called.budget is not None)
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
         inner = place.inside(step, Fate(head.will, head.because))
-        rows, cost = _Walk(terms).steps(called.steps, seen, inner)
+        rows, cost = _Walk(self.terms.inside(called)).steps(called.steps, seen, inner)
         for at, scope in enumerate(both(seen)):
             record = standins.of_nothing(name, "unset")
             try:

@@ -22,10 +22,12 @@ from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
 from flowrunner.language.checks.models import check_includes, check_model_names, check_models
 from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
+from flowrunner.language.checks.providers import check_providers
 from flowrunner.language.checks.reach import check_reach, may_be_empty
 from flowrunner.language.checks.sights import Sights
 from flowrunner.language.checks.templates import check_templates
 from flowrunner.language.checks.tools import check_tools
+from flowrunner.language.providers import Providers
 from flowrunner.language.shapes import Shape
 from flowrunner.language.workflow import Workflow
 
@@ -43,10 +45,13 @@ _OF_PLACES = (check_ids, check_needs, check_mentions, check_reach, check_keys)
 _OF_SIGHTS = (check_branches, check_calls)
 
 
-def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
+def check_meaning(
+    workflow: Workflow, *, today: datetime.date, providers: Providers | None = None
+) -> list[Finding]:
     """All that is wrong or doubtful in a built workflow, each cause once.
 
-    `today` decides which models have stopped.
+    `today` decides which models have stopped; what is asked of providers is checked where they are
+    known.
     """
     places, sights = Places(workflow), Sights(workflow)
     conflicts = list(check_conflicts(workflow))
@@ -61,6 +66,8 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
     findings += check_templates(workflow, sights, sights.ending(empty))
     findings += check_files(places, sights)
     findings += check_models(workflow, today)
+    if providers is not None:
+        findings += check_providers(workflow, providers)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))
 

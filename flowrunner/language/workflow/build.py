@@ -22,7 +22,7 @@ from flowrunner.language.shapes import ANY, read_shape
 from flowrunner.language.workflow.lifting import lift, step_mentions
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.language.workflow.parts import Branch, Input, Limits, Step, Steps, Workflow, walk
-from flowrunner.language.workflow.prompts import read_parameters
+from flowrunner.language.workflow.prompts import read_parameters, read_provider
 from flowrunner.language.workflow.reader import Reader, mapping, texts, whole
 from flowrunner.language.workflow.steps import Called, Open, StepBuilder
 
@@ -71,6 +71,7 @@ def build(
         refusals=built.refusals,
         hidden=frozenset(_ids(document.value["steps"])) - {step.id for step in walk(steps)},
         elsewhere=tuple(reader.elsewhere),
+        provider=read_provider(defaults),
     )
     return _with_sources(workflow), reader.findings
 

@@ -130,6 +130,12 @@ def build_prompt(
     )
 
 
+def read_provider(fields: Mapping[str, Any]) -> str | None:
+    """The provider that a step, or the `defaults` of a file, names."""
+    named = fields.get("provider")
+    return named if isinstance(named, str) else None
+
+
 def prompt_leaves(prompt: Prompt) -> list[Leaf]:
     """Every template of a prompt step, those of the defaults included."""
     return [*leaves(prompt.parameters), *leaves(prompt.request)]

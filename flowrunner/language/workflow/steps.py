@@ -6,7 +6,7 @@ Who waits for whom is left to `lifting`, the requests of prompt steps to `prompt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from flowrunner.diagnostics import Diagnostic, Route
@@ -46,6 +46,7 @@ from flowrunner.language.workflow.prompts import (
     is_prompt,
     prompt_leaves,
     read_output,
+    read_provider,
     read_schema,
 )
 from flowrunner.language.workflow.reader import Reader, mapping, texts
@@ -128,6 +129,8 @@ class StepBuilder:
     def build_verb(self, fields: Mapping[str, Any], route: Route) -> _Built:
         if is_prompt(fields):
             prompt = build_prompt(self.reader, fields, route, self.parameters)
+            named = read_provider(fields) or read_provider(self.defaults)
+            prompt = replace(prompt, provider=named)
             return prompt, prompt_leaves(prompt)
         for key, build in _VERBS.items():
             if key in fields:

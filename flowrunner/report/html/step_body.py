@@ -138,6 +138,7 @@ def _numbers(step: JSON, telling: Telling) -> Child:
         ("Time", _time(step)),
         ("Started", moment(step["started_at"])),
         ("Service tier", numbers["service_tier"]),
+        ("Provider", numbers["provider"]),
     ]
     ids = {
         "Model asked": "model_asked",

@@ -1,0 +1,46 @@
+"""The servers that one run may send to, and which of them a step's requests go to.
+
+Reading them out of the settings of the operator is left to `commands`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from flowrunner.language.request import Prompt
+from flowrunner.language.workflow import CallWorkflow, Workflow
+
+SIMULATOR = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One provider as a run knows it. `provider` is its name, `key_name` the variable that holds
+    its key, `prices` what the operator pays there, by model."""
+
+    provider: str
+    base_url: str
+    key_name: str
+    prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def thaw(cls, frozen: Mapping[str, Any]) -> Server:
+        """A server out of a journal; what else stands there is passed over."""
+        names = [part.name for part in fields(cls)]
+        return cls(**{name: frozen[name] for name in names if name in frozen})
+
+
+def providers_named(
+    workflow: Workflow, default: str, capped_to: str | None = None
+) -> Iterator[str]:
+    """For each prompt step of a file and of those that it calls the provider that the files name,
+    else `default`. A file that another one calls is held to the provider that the caller's
+    `defaults` name."""
+    for step in workflow.all_steps():
+        if isinstance(step.verb, Prompt):
+            yield capped_to or step.verb.provider or default
+        elif isinstance(step.verb, CallWorkflow):
+            called, cap = step.verb.workflow, capped_to or workflow.provider
+            yield from providers_named(called, default, cap)
