@@ -340,6 +340,7 @@ RULES: dict[str, str] = {
     "unknown-parameter": "A field under `request` that flowrunner does not know is sent unchecked.",
     "unknown-provider": "A provider is declared in `flowrunner.yaml`.",
     "unknown-step": "`needs` names steps of the file.",
+    "unsupported": "A step asks only for what its provider can do.",
     "unused-include": "`include` asks for what a tool of the step can give.",
     "unused-input": "An input is read somewhere, or is not asked for.",
     # The project file.

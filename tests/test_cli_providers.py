@@ -12,7 +12,7 @@ from wire_server import RawServer, reply
 
 from flowrunner.journal.journal import Journal
 from flowrunner.simulator import Simulator
-from tests.cli_world import KEY, Project, check_books, posts
+from tests.cli_world import KEY, Done, Project, check_books, posts
 
 HEAD = "flowrunner: 1\nname: Two servers\n"
 FLOW = HEAD + (
@@ -307,3 +307,73 @@ def test_the_books_agree_with_each_server(
     assert two.run("run", "flow.yaml").status == 0
     check_books(two.latest, other)
     assert not posts(simulator)
+
+
+# Servers that are not OpenAI's.
+
+
+def served(project: Project, server: RawServer, entry: str, step: str, **environ: str) -> Done:
+    """Run one step at a server that is declared with `entry`."""
+    url = f"{server.url}/openai/v1"
+    project.write("flowrunner.yaml", f"providers:\n  other: {{ base_url: {url}, {entry} }}\n")
+    project.write(
+        "flow.yaml",
+        f"{HEAD}steps: [{{ id: a, provider: other, model: my-deployment, prompt: hi{step} }}]\n",
+    )
+    return project.run("run", "flow.yaml", environ=environ)
+
+
+def test_azure_as_it_wants_to_be_asked(project: Project) -> None:
+    answer = reply(RESPONSE, "200 OK", "apim-request-id: apim-4711")
+    with RawServer(lambda peer, _: peer.send(answer)) as server:
+        entry = "kind: azure, api_version: 2026-04-01-preview"
+        done = served(project, server, entry, "", AZURE_OPENAI_API_KEY=OTHER_KEY)
+    assert done.status == 0, done.err
+    assert "warning" not in done.err, "a deployment may have any name"
+    (request,) = server.requests
+    assert request.path == "/openai/v1/responses?api-version=2026-04-01-preview"
+    assert request.headers["api-key"] == OTHER_KEY
+    assert "authorization" not in request.headers
+    assert json.loads(request.body)["model"] == "my-deployment"
+    assert project.latest.step("a")["numbers"]["request_id"] == "apim-4711"
+
+
+def test_a_model_that_a_server_does_not_have(project: Project) -> None:
+    error = {"error": {"code": "DeploymentNotFound", "message": "No such thing", "param": "model"}}
+    with RawServer(lambda peer, _: peer.send(reply(error, "404 Not Found"))) as server:
+        done = served(project, server, "kind: azure", "", AZURE_OPENAI_API_KEY=OTHER_KEY)
+    assert done.status == 1
+    assert "there it is the name of a deployment" in done.err
+    assert "did you mean" not in done.err
+
+
+def test_a_server_that_wants_a_key_where_none_is_named(project: Project) -> None:
+    error = {"detail": "Not authenticated"}
+    with RawServer(lambda peer, _: peer.send(reply(error, "401 Unauthorized"))) as server:
+        done = served(project, server, "kind: vllm", "")
+    assert done.status == 4
+    assert "The provider `other` wants a key, and none is set for it: Not authenticated" in done.err
+    assert "`key_env`" in done.err
+
+
+def test_what_the_engine_adds_is_not_sent_where_it_is_not_known(project: Project) -> None:
+    with RawServer(lambda peer, _: peer.send(reply(RESPONSE))) as server:
+        entry = "supports: { include: false, store: false }"
+        more = ', store: false, tools: [web_search] }, { id: b, write: "{{ steps.a.sources }}"'
+        done = served(project, server, entry, more)
+    assert done.status == 0, done.err
+    (request,) = server.requests
+    assert json.loads(request.body).keys() == {"model", "input", "tools", "stream"}
+
+
+def test_what_a_server_cannot_do_is_refused_before_anything_is_sent(project: Project) -> None:
+    with RawServer() as server:
+        done = served(project, server, "kind: ollama", ", previous_response_id: resp_1")
+    assert done.status == 3
+    assert "does not know `previous_response_id`: so it is with Ollama" in done.err
+    assert not server.requests
+    assert project.run("validate", "flow.yaml").status == 3
+    project.write("flow.yaml", FLOW.replace("prompt: Something", "store: true, prompt: Something"))
+    assert project.run("validate", "flow.yaml", "--provider", "openai").status == 2
+    assert project.run("plan", "flow.yaml", "--provider", "openai").status == 0
+    assert project.run("plan", "flow.yaml").status == 3

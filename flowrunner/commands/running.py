@@ -191,6 +191,8 @@ def _settings(workflow: Workflow, operator: Operator, options: RunOptions) -> Se
         reuse=options.reuse,
         others={} if options.simulate else others,
         only_provider=only_own,
+        supports={} if options.simulate else own.supports,
+        models=None if options.simulate else own.models,
     )
 
 

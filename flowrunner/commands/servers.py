@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from flowrunner.catalog import provider_kind
 from flowrunner.engine.servers import SIMULATOR, Server, providers_named
 from flowrunner.language.workflow import Workflow
-from flowrunner.project.settings import KEY, Settings
+from flowrunner.project.settings import Settings
 from flowrunner.simulator import Simulator
 from flowrunner.wire import Endpoint, Secret
 
@@ -33,7 +34,15 @@ def servers_of(
 
 def _server(operator: Settings, name: str) -> Server:
     provider = operator.provider_named(name)
-    return Server(name, provider.url, provider.key_name or KEY, operator.prices_at(name))
+    kind = provider.abilities.kind
+    return Server(
+        provider=name,
+        base_url=provider.url,
+        key_name=provider.key_name,
+        prices=operator.prices_at(name),
+        supports=provider.abilities.supports,
+        models="a name that this server knows" if kind is None else provider_kind(kind).models,
+    )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from flowrunner.catalog import Supports
 from flowrunner.engine.servers import Server, providers_named
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
@@ -33,11 +34,12 @@ class Settings:
     file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
     compared with what would be done now; what is held is asked for once more. `provider` is where a
     step goes for which no file names another of `others`; with `only_provider` all steps go there,
-    whatever the files say."""
+    whatever the files say. `supports` is what `provider` knows of the API, `models` what a model is
+    called by there."""
 
     provider: str
     base_url: str
-    key_name: str
+    key_name: str | None
     simulated: bool
     above: Mapping[str, JSON] = field(default_factory=dict)
     at_once: int | None = None
@@ -52,6 +54,8 @@ class Settings:
     asks_held: bool = False
     others: Mapping[str, Server] = field(default_factory=dict)
     only_provider: bool = False
+    supports: Supports = field(default_factory=dict)
+    models: str | None = None
 
     def server(self, named: str | None) -> Server:
         """Where a step goes for which the files name this provider, or none."""
@@ -59,7 +63,8 @@ class Settings:
         other = None if named is None or is_bound else self.others.get(named)
         if other is not None:
             return other
-        return Server(self.provider, self.base_url, self.key_name, self.prices)
+        of_run = (self.prices, self.supports, self.models)
+        return Server(self.provider, self.base_url, self.key_name, *of_run)
 
     def who_answers(self, server: Server) -> str:
         """A server, for telling whether the same was asked before."""

@@ -65,6 +65,7 @@ async def prompt(unit: Unit) -> Ending:
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     if unit.place.budget is not None:
         body = with_limits(body)
+    body = server.fitted(body)
     mark = fingerprint("prompt", settings.who_answers(server), body)
     known = already(unit, mark) or from_elsewhere(unit, mark)
     if known is not None:
@@ -213,7 +214,7 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
     """Who sends the unit's requests."""
     plan, shared, server = unit.shared.plan, unit.shared, _server(unit, verb)
     is_elsewhere = server.provider != plan.settings.provider
-    host = {"host": f"the provider `{server.provider}`"} if is_elsewhere else {}
+    host = f"the provider `{server.provider}`" if is_elsewhere else "the API"
     tools = verb.parameters.get("tools")
     listed = tools if isinstance(tools, list) else []
     labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
@@ -231,7 +232,8 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
             model=verb.model,
             key_name=server.key_name,
             mcp_servers=tuple(label for label in labels if isinstance(label, str)),
-            **host,
+            host=host,
+            models=server.models,
         ),
         left_s=unit.left_s(),
         fresh=on_unknown == "hold",

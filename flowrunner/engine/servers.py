@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from flowrunner.catalog import Supports
+from flowrunner.events import JSON
+from flowrunner.language.providers import does
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import CallWorkflow, Workflow
 
@@ -18,12 +21,29 @@ SIMULATOR = "simulator"
 @dataclass(frozen=True, slots=True)
 class Server:
     """One provider as a run knows it. `provider` is its name, `key_name` the variable that holds
-    its key, `prices` what the operator pays there, by model."""
+    its key, None where it has none; `prices` are what the operator pays there, by model, `supports`
+    what it knows of the API. `models` says what a model is called by there, None where it is by the
+    names of the catalogue."""
 
     provider: str
     base_url: str
-    key_name: str
+    key_name: str | None
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    supports: Supports = field(default_factory=dict)
+    models: str | None = None
+
+    def does(self, key: str, value: str | None = None) -> bool:
+        """Whether it knows a field of the API, or one value of a field that holds a list."""
+        return does(self.supports, key, value)
+
+    def fitted(self, body: Mapping[str, JSON]) -> dict[str, JSON]:
+        """A request without what it does not know. What an author asks for in vain was refused
+        before; so nothing is lost but what changes nothing and what the engine adds of its own."""
+        fitted = {key: value for key, value in body.items() if key == "tools" or self.does(key)}
+        if isinstance(fitted.get("include"), list):
+            wanted = [key for key in fitted["include"] if self.does("include", key)]
+            fitted = {**fitted, "include": wanted}
+        return {key: value for key, value in fitted.items() if key != "include" or value}
 
     @classmethod
     def thaw(cls, frozen: Mapping[str, Any]) -> Server:

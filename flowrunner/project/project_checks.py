@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowrunner.catalog import model, model_names
+from flowrunner.catalog import model, model_names, provider_kind, provider_kinds
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.events import JSON
 from flowrunner.language.forms import has_template
@@ -92,7 +92,7 @@ def _provider(name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
     if said:
         yield Finding("base-url", said, (*route, "base_url"))
         return
-    key_env = entry.get("key_env", _OPENAI_KEY if name == OPENAI else None)
+    key_env = entry.get("key_env", _OPENAI_KEY if name == OPENAI else _usual_key(entry))
     if not isinstance(key_env, str):
         return
     said = key_name_fault(key_env, host_of(base_url.strip()))
@@ -101,6 +101,11 @@ def _provider(name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
         own = "TEAM_API_KEY" if name == OPENAI else f"{name.upper()}_API_KEY"
         fix = f"name the variable that holds the key for this host, such as `{own}`"
         yield Finding("key-name", message, (*route, "key_env"), fix)
+
+
+def _usual_key(entry: Mapping[str, Any]) -> str | None:
+    kind = entry.get("kind")
+    return provider_kind(kind).key_env if kind in provider_kinds() else None
 
 
 def _default_provider(name: JSON, providers: Mapping[str, Any]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from flowrunner.catalog import Supports
 from flowrunner.diagnostics import Diagnostic, Finding, Route, in_order
 from flowrunner.events import JSON
 from flowrunner.language.document import Document, read
@@ -38,8 +39,10 @@ class ProviderEntry:
 
     base_url: str | None = None
     key_env: str | None = None
-    auth: str = "bearer"
-    supports: Mapping[str, bool] = field(default_factory=dict)
+    kind: str | None = None
+    auth: str | None = None
+    api_version: str | None = None
+    supports: Supports = field(default_factory=dict)
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -169,8 +172,13 @@ def _provider(written: Mapping[str, JSON]) -> ProviderEntry:
     return ProviderEntry(
         base_url=None if base_url is None else base_url.strip().rstrip("/"),
         key_env=written.get("key_env"),
-        auth=written.get("auth", "bearer"),
-        supports=written.get("supports", {}),
+        kind=written.get("kind"),
+        auth=written.get("auth"),
+        api_version=written.get("api_version"),
+        supports={
+            key: tuple(known) if isinstance(known, list) else known
+            for key, known in written.get("supports", {}).items()
+        },
         prices=_prices(written),
     )
 

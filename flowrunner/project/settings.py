@@ -170,7 +170,9 @@ class Settings:
                 if variable in self.found
             }
         key = None if provider.key is None else Secret(provider.key.value)
-        return Endpoint(provider.name, provider.url, key, provider.auth, headers)
+        version = provider.api_version
+        query = {} if version is None else {"api-version": version}
+        return Endpoint(provider.name, provider.url, key, provider.auth, headers, query)
 
     def provider_faults(self, provider: Provider) -> Iterator[str]:
         """Why nothing can be sent to a provider, in sentences without a key."""

@@ -19,6 +19,7 @@ from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
 from flowrunner.responses.items import read_usage
 from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused, Reply, Told
 from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
+from flowrunner.responses.rate import request_id as _request_id
 from flowrunner.secrets import Scrubber
 
 MAX_REQUEST_ID = 512
@@ -234,11 +235,6 @@ def encode(body: Mapping[str, JSON]) -> bytes:
 
 def _rest(error: ApiError) -> tuple[str | None, str | None, str | None]:
     return error.type, error.param, error.code
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    found = headers.get("x-request-id") or headers.get("apim-request-id")
-    return found[:MAX_REQUEST_ID] if found else None
 
 
 def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:

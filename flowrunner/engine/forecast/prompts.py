@@ -107,7 +107,8 @@ def _padded(body: Mapping[str, JSON], more: int) -> dict[str, JSON]:
 
 
 def _sent(body: Mapping[str, JSON], terms: Terms) -> dict[str, JSON]:
-    return with_limits(body) if terms.limited else dict(body)
+    sent = with_limits(body) if terms.limited else dict(body)
+    return sent if terms.asked is None else terms.asked.fitted(sent)
 
 
 def _constants(form: Mapping[str, Form]) -> dict[str, JSON]:

@@ -20,7 +20,7 @@ class Terms:
 
     `server` says where a step goes for which the files name a provider, or none; `own_provider` is
     the run's, `file_provider` that of a file's `defaults`, `capped_to` the one that whoever calls a
-    file holds it to."""
+    file holds it to; `asked` is the one of the step at hand."""
 
     prices: Prices = field(default_factory=dict)
     below: Mapping[str, JSON] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class Terms:
     own_provider: str | None = None
     file_provider: str | None = None
     capped_to: str | None = None
+    asked: Server | None = None
 
     def inside(self, workflow: Workflow) -> Terms:
         """The terms of a workflow file, called by another under these terms, or by nobody."""
@@ -48,4 +49,4 @@ class Terms:
             return self, None
         server = self.server(self.capped_to or prompt.provider)
         elsewhere = server.provider if server.provider != self.own_provider else None
-        return replace(self, prices=server.prices), elsewhere
+        return replace(self, prices=server.prices, asked=server), elsewhere

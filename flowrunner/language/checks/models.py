@@ -9,6 +9,7 @@ from flowrunner.catalog import include_keys, model, model_names
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.events import JSON
 from flowrunner.language.forms import text_of
+from flowrunner.language.providers import Providers
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import alternatives
 from flowrunner.language.workflow import Step, Workflow
@@ -25,13 +26,28 @@ _TOOLS_OF_INCLUDE = {
 }
 
 
-def check_models(workflow: Workflow, today: datetime.date) -> Iterator[Finding]:
-    """Models that nobody has heard of, and those that have stopped or soon will."""
-    value = mapping(workflow.document.value)
-    yield from _check_model(mapping(value.get("defaults")).get("model"), ("defaults",), today)
+def check_models(
+    workflow: Workflow, today: datetime.date, providers: Providers | None = None
+) -> Iterator[Finding]:
+    """Models that nobody has heard of, and those that have stopped or soon will. Of models that are
+    asked of other servers than OpenAI's, or priced by the operator, nothing is said."""
+    of_defaults = mapping(mapping(workflow.document.value).get("defaults")).get("model")
     for step in workflow.all_steps():
-        if isinstance(step.verb, Prompt):
-            yield from _check_model(workflow.written(step).get("model"), step.route, today)
+        if not isinstance(step.verb, Prompt):
+            continue
+        written = workflow.written(step).get("model")
+        name, route = text_of(written), step.route
+        if "model" not in workflow.written(step):
+            name, route = text_of(of_defaults), ("defaults",)
+        if name is not None and _is_of_catalogue(name, step.verb, providers):
+            yield from _check_model(name, route, today)
+
+
+def _is_of_catalogue(name: str, prompt: Prompt, providers: Providers | None) -> bool:
+    if providers is None:
+        return True
+    abilities = providers.abilities(prompt.provider)
+    return abilities.has_catalogue_models and name not in abilities.priced
 
 
 def check_model_names(workflow: Workflow) -> Iterator[Finding]:
@@ -59,9 +75,8 @@ def _names_no_model(step: Step) -> bool:
     )
 
 
-def _check_model(written: JSON, route: Route, today: datetime.date) -> Iterator[Finding]:
-    name = text_of(written)
-    if name is None or name.startswith("ft:"):
+def _check_model(name: str, route: Route, today: datetime.date) -> Iterator[Finding]:
+    if name.startswith("ft:"):
         return
     route = (*route, "model")
     known = model(name) or model(_without_date(name))

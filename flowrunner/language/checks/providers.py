@@ -30,12 +30,12 @@ def check_providers(workflow: Workflow, providers: Providers) -> Iterator[Findin
 
 
 def _check_name(name: JSON, route: Route, providers: Providers) -> Iterator[Finding]:
-    if not isinstance(name, str) or name in providers.names:
+    if not isinstance(name, str) or name in providers.known:
         return
     fix = "declare it under `providers` in `flowrunner.yaml`"
     if has_template(name):
         fix = "write its name: where requests go is never filled in"
-    yield Finding("unknown-provider", unknown_provider(name, providers.names), route, fix)
+    yield Finding("unknown-provider", unknown_provider(name, providers.known), route, fix)
 
 
 def _check_call(call: CallWorkflow, provider: str, route: Route) -> Iterator[Finding]:
