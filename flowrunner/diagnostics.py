@@ -320,6 +320,7 @@ RULES: dict[str, str] = {
     "known-parameter": "A field that has a key of its own does not stand under `request`.",
     "missing-case": "A `branch` says what happens for each value that it may meet.",
     "missing-file": "A file that is read before the run exists, and holds text in UTF-8.",
+    "model-lacks": "A step asks of a model only what such a model takes.",
     "never-runs": "A step leans on no step that never runs, nor on two that exclude each other.",
     "no-model": "A model is named in the file, or by whoever runs it.",
     "not-yet": "The key belongs to the language, but this version does not run it.",
@@ -341,7 +342,7 @@ RULES: dict[str, str] = {
     "unknown-provider": "A provider is declared in `flowrunner.yaml`.",
     "unknown-step": "`needs` names steps of the file.",
     "unsupported": "A step asks only for what its provider can do.",
-    "unused-include": "`include` asks for what a tool of the step can give.",
+    "unused-include": "`include` asks for what the step can give, and for what it is to give.",
     "unused-input": "An input is read somewhere, or is not asked for.",
     # The project file.
     "base-url": "An address is whole and encrypted, and holds no password.",

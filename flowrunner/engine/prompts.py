@@ -23,6 +23,7 @@ from flowrunner.events import JSON, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
+from flowrunner.responses.advice import advice
 from flowrunner.responses.items import Answer, read_answer, read_output
 from flowrunner.responses.outcome import Answered
 from flowrunner.responses.retry import Asked, GiveUp, Hold, RetryPolicy
@@ -39,11 +40,6 @@ _FIXES = {
     "not-json": "say in the prompt what each field of `output` means",
     "wrong-shape": "say in the prompt what each field of `output` may hold, or allow a second "
     "attempt with `retry: 2`",
-    "incomplete": "raise `max_output_tokens`, or ask for less",
-    "refused": "look at the refusal and change the prompt; `retry: { attempts: 2, on: [refusal] }` "
-    "asks again",
-    "open-calls": "take the tool out of `tools`: this version answers no tool calls",
-    "pending": "leave out `background`: this version waits for direct answers only",
 }
 
 
@@ -268,6 +264,6 @@ def _failed(answer: Answer, fault: Fault, numbers: dict[str, Any]) -> Ending:
         "failed",
         reason=fault.reason,
         message=f"{fault.message}{named}",
-        help=_FIXES.get(fault.reason),
+        help=_FIXES.get(fault.reason) or advice(answer),
         result=StepResult("failed", error=error, **numbers),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flowrunner.events import JSON
 from flowrunner.report.bounds import Bounds
+from flowrunner.responses.brought import read_brought
 
 _SHOWN_APART = {"input", "instructions", "tools", "text"}
 
@@ -62,8 +63,9 @@ def answered(result: JSON, response: JSON, holder: Holder) -> dict[str, JSON] | 
         "sources": [source for source in given.get("sources") or () if isinstance(source, dict)],
         "files": [str(name) for name in given.get("files") or ()],
         "tool_calls": [call for call in given.get("tool_calls") or () if isinstance(call, dict)],
+        "brought": {name: holder.hold(value) for name, value in read_brought(response).items()},
     }
-    return told if any(value not in (None, []) for value in told.values()) else None
+    return told if any(value not in (None, [], {}) for value in told.values()) else None
 
 
 def output_text(response: JSON) -> str | None:

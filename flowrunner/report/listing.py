@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flowrunner.events import JSON
 from flowrunner.journal.state import RunState
 from flowrunner.report.bounds import compact
+from flowrunner.report.brought import TITLES, tier_line
 from flowrunner.report.closing import going_on_lines, summary_line
 from flowrunner.report.figures import count, counted, duration, iso_utc, money, readable_utc
 from flowrunner.report.nesting import inside_facts
@@ -230,9 +231,13 @@ def _answered(answered: JSON) -> list[str]:
     given = answered["output"] or answered["text"]
     told += [_text_of(given)] if given else []
     told += [
-        f"source: {one.get('title') or ''} {one.get('url') or ''}" for one in answered["sources"]
+        f"source: {one.get('title') or ''} {one.get('url') or one.get('file_id') or ''}"
+        for one in answered["sources"]
     ]
-    return told + [f"file: {name}" for name in answered["files"]]
+    told += [f"file: {name}" for name in answered["files"]]
+    return told + [
+        f"{TITLES[name]}: {_text_of(held)}" for name, held in answered["brought"].items()
+    ]
 
 
 def _attempt(one: JSON) -> str:
@@ -246,8 +251,9 @@ def _numbers(numbers: JSON) -> list[str]:
         return []
     tokens = numbers["tokens"]
     cost = _cost(numbers["cost_usd"], complete=numbers["cost_is_complete"])
+    written = f", {count(tokens['cache_write'])} written to it" if tokens["cache_write"] else ""
     counted_tokens = (
-        f"{count(tokens['input'])} in ({count(tokens['cached'])} cached), "
+        f"{count(tokens['input'])} in ({count(tokens['cached'])} cached{written}), "
         f"{count(tokens['output'])} out ({count(tokens['reasoning'])} reasoning)"
     )
     if not numbers["tokens_are_complete"]:
@@ -258,7 +264,7 @@ def _numbers(numbers: JSON) -> list[str]:
         "cost": cost,
         "model asked": numbers["model_asked"],
         "model served": numbers["model_served"],
-        "service tier": numbers["service_tier"],
+        "service tier": tier_line(numbers),
         "provider": numbers["provider"],
         "request id": numbers["request_id"],
         "response id": numbers["response_id"],

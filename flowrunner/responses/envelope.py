@@ -30,7 +30,8 @@ def read_error(content: bytes, status: int) -> ApiError:
         return ApiError(_quoted(content))
     error = value.get("error")
     if isinstance(error, dict):
-        text = [_text(error.get(part)) for part in ("type", "param", "code")]
+        kind = error.get("type") or error.get("error_type")
+        text = [_text(each) for each in (kind, error.get("param"), error.get("code"))]
         return ApiError(_text(error.get("message")) or _quoted(content), *text)
     said = next((_text(value[key]) for key in ("error", "detail", "message") if value.get(key)), "")
     return ApiError(
@@ -56,7 +57,8 @@ def what_is_missing(value: JSON) -> str | None:
     """Why a JSON value is no Response object, or None where it is one."""
     if not isinstance(value, dict):
         return "it is no JSON object"
-    if value.get("object") != "response":
+    # A few servers leave the word out; another word stands for another thing.
+    if value.get("object", "response") != "response":
         return "its `object` is not `response`"
     for name, kind in (("id", str), ("status", str), ("output", list)):
         if not isinstance(value.get(name), kind) or (kind is str and not value[name]):

@@ -21,7 +21,12 @@ from flowrunner.language.checks.conflicts import (
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
-from flowrunner.language.checks.models import check_includes, check_model_names, check_models
+from flowrunner.language.checks.models import (
+    check_includes,
+    check_model_names,
+    check_models,
+    check_reasoning,
+)
 from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
 from flowrunner.language.checks.providers import check_providers
 from flowrunner.language.checks.reach import check_reach, may_be_empty
@@ -67,6 +72,7 @@ def check_meaning(
     findings += check_templates(workflow, sights, sights.ending(empty))
     findings += check_files(places, sights)
     findings += check_models(workflow, today, providers)
+    findings += check_reasoning(workflow, providers)
     if providers is not None:
         findings += check_providers(workflow, providers)
         findings += check_abilities(workflow, providers)

@@ -28,6 +28,7 @@ from flowrunner.language.workflow.steps import Called, Open, StepBuilder
 
 _SOURCES = {
     "web_search": "web_search_call.action.sources",
+    "web_search_2025_08_26": "web_search_call.action.sources",
     "file_search": "file_search_call.results",
 }
 
@@ -139,5 +140,5 @@ def _ask_for_sources(step: Step, read: set[str]) -> Step:
         return step
     tools = verb.parameters.get("tools")
     kinds = [mapping(tool).get("type") for tool in tools] if isinstance(tools, list) else []
-    wanted = tuple(key for kind, key in _SOURCES.items() if kind in kinds)
+    wanted = tuple(dict.fromkeys(key for kind, key in _SOURCES.items() if kind in kinds))
     return dataclasses.replace(step, verb=dataclasses.replace(verb, include_also=wanted))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowrunner.events import JSON
+from flowrunner.report.brought import TITLES, tier_line
 from flowrunner.report.figures import counted, duration
 from flowrunner.report.html.markup import Child, Markup, element, link, several
 from flowrunner.report.html.nesting import approval, reused
@@ -109,13 +110,22 @@ def _answered(answered: JSON) -> Child:
     told += _sources(answered["sources"])
     told += _listed("Files", [raw(name) for name in answered["files"]])
     told += _listed("Tool calls", [readable({"value": one}) for one in answered["tool_calls"]])
+    told += _brought(answered["brought"])
     return several(*told)
+
+
+def _brought(brought: JSON) -> list[Child]:
+    """What came beside the text, folded: it may be long."""
+    return [
+        element("details", "fold", element("summary", "", TITLES[name]), readable(held))
+        for name, held in brought.items()
+    ]
 
 
 def _sources(sources: JSON) -> list[Child]:
     entries = []
     for source in sources:
-        title, url = source.get("title"), source.get("url")
+        title, url = source.get("title") or source.get("file_id"), source.get("url")
         named = f"{title} " if title else None
         entries.append(several(named, link(str(url)) if url else None))
     return _listed("Sources", entries)
@@ -137,7 +147,7 @@ def _numbers(step: JSON, telling: Telling) -> Child:
         ("Cost", price(numbers, telling.simulated)),
         ("Time", _time(step)),
         ("Started", moment(step["started_at"])),
-        ("Service tier", numbers["service_tier"]),
+        ("Service tier", tier_line(numbers)),
         ("Provider", numbers["provider"]),
     ]
     ids = {
