@@ -43,6 +43,18 @@ class Left:
 Verdict: TypeAlias = Ended | Broken | Left
 
 
+def what_broke(verdict: Broken | Left, assembly: Assembly) -> tuple[str, str]:
+    """The kind of a loss, and the sentence for it, where a stream did not end with its response."""
+    named = f" of `{assembly.response_id}`" if assembly.response_id else ""
+    if isinstance(verdict, Broken):
+        code = f" (code `{verdict.error.code}`)" if verdict.error.code else ""
+        said = f"the server gave up amid the answer{named}: {verdict.error.message}{code}"
+        return "broken-off", said
+    if not verdict.heard:
+        return "closed", "the stream ended without a single event"
+    return "truncated", f"the stream ended before the answer{named} did"
+
+
 class Assembly:
     """One response as its stream tells it.
 

@@ -110,4 +110,6 @@ class SseParser:
 
     def _bound(self, more: int) -> None:
         if self._size + more > self._event_cap:
+            self._line.clear()
+            self._data.clear()
             raise TooBig("an event of the stream", self._event_cap)
