@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowrunner.engine.budget import Budget
+from flowrunner.engine.drafts import Draft
 from flowrunner.engine.estimate import worst_case
 from flowrunner.engine.outcomes import (
     call_cost_usd,
@@ -43,7 +44,8 @@ from flowrunner.responses.retry import (
 from flowrunner.wire import Progress
 
 REQUEST_TIMEOUT_S = 600.0
-"""The longest one request may take, as in the official client (FACTS: HTTP)."""
+"""The longest one request may take, as in the official client (FACTS: HTTP). One that is streamed
+may take as long as its step, since silence has a limit of its own."""
 
 
 class Stopped(Exception):
@@ -57,7 +59,8 @@ class Caller:
     `left_s` are the seconds that it may still work; waiting for a slot does not count. `begin` is
     called when the first request has its slot. `is_over` says whether nothing more may be sent, of
     a unit that has sent something already or of one that has not. With a `budget` the most that a
-    request may cost is set aside before it leaves.
+    request may cost is set aside before it leaves. `partial` is what had come of the answer that
+    was lost last.
     """
 
     run: str
@@ -74,6 +77,7 @@ class Caller:
     budget: Budget | None = None
     prices: Prices | None = None
     has_sent: bool = False
+    partial: str = ""
     answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
@@ -161,6 +165,7 @@ class Caller:
                 self.left_s -= self.ports.clock.monotonic() - began
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
+            self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
             await self._record(address, outcome, decision, body.get("model"))
         return outcome, decision
@@ -169,18 +174,20 @@ class Caller:
         """One POST, on record before it leaves and, when this process gives it up, after it."""
         unit = f"{self.run}/{address.unit}"
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
-        progress = Progress()
+        progress, draft = Progress(), Draft(address.unit, self.ports.live)
+        longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
         try:
             await self._record_sent(address, body, request_id)
             outcome = await self.ports.sender.send(
                 body,
                 client_request_id=request_id,
-                timeout_s=min(self.left_s, REQUEST_TIMEOUT_S),
+                timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
+                watch=draft.take,
             )
         except asyncio.CancelledError:
-            ended = cleaned(interrupted(progress), self.ports.scrubber)
+            ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
             await asyncio.shield(self._record(address, ended, None, None))
             raise
         return cleaned(outcome, self.ports.scrubber)

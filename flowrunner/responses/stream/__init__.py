@@ -7,11 +7,12 @@ Pure: nothing here reads a socket or a clock. What becomes of the request is lef
     assembly   the events of one response into what it came to
 """
 
-from flowrunner.responses.stream.assembly import Assembly, Broken, Ended, Left, what_broke
+from flowrunner.responses.stream.assembly import KEPT, Assembly, Broken, Ended, Left, what_broke
 from flowrunner.responses.stream.events import Delta, StreamEvent, read_event
 from flowrunner.responses.stream.sse import ServerSent, SseParser, TooBig
 
 __all__ = [
+    "KEPT",
     "Assembly",
     "Broken",
     "Delta",
