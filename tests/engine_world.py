@@ -19,6 +19,7 @@ from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
 from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
@@ -134,6 +135,8 @@ class FakeSender:
     script: Script
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     fresh: list[bool] = field(default_factory=list)
+    timeouts_s: list[float] = field(default_factory=list)
+    deltas: tuple[Delta, ...] = ()
     pauses: Callable[[], int] = lambda: 1
     at_once: int = 0
     most_at_once: int = 0
@@ -147,12 +150,17 @@ class FakeSender:
         timeout_s: float,
         fresh: bool = False,
         progress: Progress | None = None,
+        watch: Callable[[Delta], None] | None = None,
     ) -> Outcome:
         assert progress is not None
         assert timeout_s > 0
         assert client_request_id not in self.bodies, "one POST, one id"
         self.bodies[client_request_id] = body
         self.fresh.append(fresh)
+        self.timeouts_s.append(timeout_s)
+        if body.get("stream") is True and watch is not None:
+            for delta in self.deltas:
+                watch(delta)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         if len(self.bodies) % 100 == 1:

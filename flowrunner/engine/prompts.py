@@ -64,7 +64,7 @@ async def prompt(unit: Unit) -> Ending:
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     if unit.place.budget is not None:
         body = with_limits(body)
-    mark = fingerprint("prompt", settings.server, body)
+    mark = fingerprint("prompt", settings.server, _asked(body))
     known = already(unit, mark) or from_elsewhere(unit, mark)
     if known is not None:
         return known
@@ -76,6 +76,14 @@ async def prompt(unit: Unit) -> Ending:
         stops = ExitStatus.BUDGET
         unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
         raise Stopped from None
+
+
+def _asked(body: dict[str, JSON]) -> dict[str, JSON]:
+    """What is asked, however the answer is delivered: a result serves whoever asks the same."""
+    return {key: value for key, value in body.items() if key not in _DELIVERY}
+
+
+_DELIVERY = ("stream", "stream_options")
 
 
 @dataclass(slots=True)
@@ -109,7 +117,7 @@ class _PromptRun:
             address = replace(self.unit.address, attempt=attempt)
             outcome = await self.caller.answer(address, body, calls)
             if not isinstance(outcome, Answered):
-                return _without_answer(outcome, self._numbers())
+                return _without_answer(outcome, self._numbers(), self.caller.partial)
             answer = read_answer(outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
@@ -234,11 +242,11 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
     )
 
 
-def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any]) -> Ending:
+def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any], partial: str) -> Ending:
     held = isinstance(outcome, Hold)
     stops = isinstance(outcome, GiveUp) and outcome.stops_run
     reason = "lost" if isinstance(outcome, Hold) else outcome.reason
-    error = {"kind": reason, "message": outcome.message, "partial": None}
+    error = {"kind": reason, "message": outcome.message, "partial": partial or None}
     return Ending(
         "unknown" if held else "failed",
         reason=reason,

@@ -51,7 +51,7 @@ TABLE = (
     _key(_ALL_STEPS, "provider"),
     *(
         NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way))
-        for way in ("stream", "background", "batch")
+        for way in ("background", "batch")
     ),
     NotYet(
         _ALL_STEPS,
@@ -60,7 +60,6 @@ TABLE = (
         ("background_options",),
         _is(True),
     ),
-    NotYet(_ALL_STEPS, "stream", "`stream: true`", ("stream_options",), _is(True)),
 )
 
 

@@ -1,7 +1,6 @@
 """The request body of a prompt step: what the file says, as the fields of `POST /responses`.
 
-Pure: a scope goes in, a body comes out. Sending it, and the fields of the transport (`stream`), are
-left to the client.
+Pure: a scope goes in, a body comes out. Sending it is left to the client.
 """
 
 from __future__ import annotations
@@ -72,6 +71,8 @@ class Prompt:
         if self.include_also:
             body["include"] = list(dict.fromkeys([*body.get("include", []), *self.include_also]))
         body = merge(body, fill(self.request, scope))
+        if body.get("stream") is not True:
+            body.pop("stream_options", None)  # The API takes them with a stream only.
         return {key: body[key] for key in sorted(body, key=_rank)}
 
     def read_output(self, answer: JSON) -> tuple[JSON, list[str]]:

@@ -46,9 +46,21 @@ def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> 
             read[key] = reader.leaf(value, here)
         elif key == "text":
             read[key] = _read_text(reader, value, here)
-        elif key in parameters() and key != "stream":
+        elif key == "stream":
+            read[key] = True if value is True else None
+        elif key in parameters():
             read[key] = reader.form(spell(key, value), here)
+    delivery = fields.get("delivery")
+    if isinstance(delivery, str):
+        read |= _DELIVERED.get(delivery, {})
     return read
+
+
+_DELIVERED: Mapping[str, Mapping[str, Form]] = {
+    "direct": {"stream": None},
+    "stream": {"stream": True},
+}
+"""What a `delivery` means in the words of the API; it takes the place of what `defaults` say."""
 
 
 def _read_file(reader: Reader, value: JSON, route: Route) -> Form:
