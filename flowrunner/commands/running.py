@@ -174,6 +174,7 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
         budget=_budget(operator, options),
         prices=operator.prices,
         reuse=options.reuse,
+        supports=operator.provider_named(None).supports,
     )
 
 

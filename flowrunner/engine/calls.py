@@ -61,7 +61,8 @@ class Caller:
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
-    leaves. `partial` is what had come of the answer that was lost last.
+    leaves; `earlier_tokens` are those of the response that it goes on from. `partial` is what
+    had come of the answer that was lost last.
     """
 
     run: str
@@ -78,6 +79,7 @@ class Caller:
     may_change_things: bool = False
     budget: Budget | None = None
     prices: Prices | None = None
+    earlier_tokens: int | None = None
     has_sent: bool = False
     partial: str = ""
     answered: list[CallAnswered] = field(default_factory=list)
@@ -136,7 +138,8 @@ class Caller:
     ) -> tuple[Outcome | None, Decision]:
         if self.budget is None:
             return await self._post_once(address, body)
-        with await self.budget.reserve(worst_case(body, self.prices)) as reserved:
+        worst = worst_case(body, self.prices, self.earlier_tokens)
+        with await self.budget.reserve(worst) as reserved:
             try:
                 outcome, decision = await self._post_once(address, body)
             except Stopped:

@@ -30,7 +30,8 @@ class Settings:
     environment, which outrank the file's, `below` those that the file outranks; None elsewhere
     means that the file decides. `file_limits` are those of the project
     file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
-    compared with what would be done now; what is held is asked for once more."""
+    compared with what would be done now; what is held is asked for once more. `supports` says False
+    for fields of the API that the server does not know."""
 
     provider: str
     base_url: str
@@ -47,6 +48,7 @@ class Settings:
     reuse: bool = False
     recheck: bool = False
     asks_held: bool = False
+    supports: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def server(self) -> str:

@@ -84,6 +84,10 @@ class Shelf(Protocol):
         self, fingerprint: str, *, nth: int = 1, newer_than: float | None = None
     ) -> Found | None: ...
 
+    def exchange(self, run: str, unit: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The last request of a unit that was answered, and its response; None where they are
+        gone."""
+
 
 class SystemClock:
     """The machine's own clock."""

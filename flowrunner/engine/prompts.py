@@ -11,14 +11,15 @@ from typing import Any
 
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
-from flowrunner.engine.endings import Ending
+from flowrunner.engine.continuing import Past, past_of, with_thoughts
+from flowrunner.engine.endings import Ending, failed
 from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, CallAnswered, StepResult, Usage
+from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
@@ -45,6 +46,11 @@ _FIXES = {
     "pending": "leave out `background`: this version waits for direct answers only",
 }
 
+_GONE = (
+    "the answer that this step continues was taken from an earlier run, which is gone",
+    "run it again without `reuse` for the step that is continued",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -62,13 +68,17 @@ async def prompt(unit: Unit) -> Ending:
     assert isinstance(verb, Prompt)
     settings = unit.shared.plan.settings
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
+    body = with_thoughts(unit, verb, body)
     if unit.place.budget is not None:
         body = with_limits(body)
-    mark = fingerprint("prompt", settings.server, _asked(body))
+    history = past_of(unit, verb)
+    if history.is_gone:
+        return failed("continue", *_GONE)
+    mark = fingerprint("prompt", settings.server, _asked(history.joined(body)))
     known = already(unit, mark) or from_elsewhere(unit, mark)
     if known is not None:
         return known
-    run = _PromptRun.of(unit, verb, mark)
+    run = _PromptRun.of(unit, verb, mark, history)
     await run.caller.close(run.past)
     try:
         return replace(await run.finish(body), fingerprint=mark)
@@ -94,18 +104,21 @@ class _PromptRun:
     unit: Unit
     prompt: Prompt
     caller: Caller
+    history: Past
     current: Sequence[CallState]
     past: Sequence[CallState]
 
     @classmethod
-    def of(cls, unit: Unit, verb: Prompt, mark: str) -> _PromptRun:
+    def of(cls, unit: Unit, verb: Prompt, mark: str, history: Past) -> _PromptRun:
         """The unit with what its journal holds."""
         before = unit.before
         calls = [] if before is None else before.calls
         since = _since(before, mark)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
-        return cls(unit, verb, _caller(unit, verb, mark), current, past)
+        caller = _caller(unit, verb, mark)
+        caller.earlier_tokens = history.tokens
+        return cls(unit, verb, caller, history, current, past)
 
     async def finish(self, body: dict[str, JSON]) -> Ending:
         """The unit's end. Raises Stopped, BudgetRefusal."""
@@ -115,7 +128,7 @@ class _PromptRun:
         for attempt in range(first, first + retry.attempts):
             calls = [call for call in self.current if call.attempt == attempt]
             address = replace(self.unit.address, attempt=attempt)
-            outcome = await self.caller.answer(address, body, calls)
+            outcome = await self._answer(address, body, calls)
             if not isinstance(outcome, Answered):
                 return _without_answer(outcome, self._numbers(), self.caller.partial)
             answer = read_answer(outcome.response)
@@ -129,6 +142,19 @@ class _PromptRun:
             body = _corrected(body, answer, fault)
         assert ending is not None, "a step has at least one attempt"
         return ending
+
+    async def _answer(
+        self, address: Address, body: dict[str, JSON], calls: Sequence[CallState]
+    ) -> Answered | GiveUp | Hold:
+        """The answer to a request that goes on from what was said before, in one way or another."""
+        joined = self.history.joined(body)
+        outcome = await self.caller.answer(address, joined, calls)
+        while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
+            joined = self.history.joined(body)
+            sent = self.unit.shared.ports.journal.calls(self.unit.name)
+            of_turn = [call for call in sent if call.key[:3] == _turn(address)]
+            outcome = await self.caller.answer(address, joined, of_turn)
+        return outcome
 
     def _numbers(self) -> dict[str, Any]:
         """Ids of the last answer, tokens and money of all that the unit was answered."""
@@ -178,6 +204,10 @@ class _PromptRun:
         listed = "; ".join(faults)
         message = f"the answer does not have the shape that `output` asks for: {listed}"
         return None, Fault("wrong-shape", message, listed)
+
+
+def _turn(address: Address) -> tuple[str, int, int]:
+    return address.unit, address.attempt, address.turn
 
 
 def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str, JSON]:

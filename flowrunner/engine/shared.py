@@ -101,11 +101,16 @@ class Shared:
         if self._lost_before is None:
             prices, journal = self.plan.settings.prices, self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
-            self._lost_before = [
-                (call.unit, worst_case(journal.body(call.sent_seq, "request"), prices))
+            tokens = {
+                call.response_id: call.usage.input + call.usage.output
                 for call in calls
-                if call.state in ("sent", "lost")
-            ]
+                if call.usage is not None
+            }
+            self._lost_before = []
+            for call in (call for call in calls if call.state in ("sent", "lost")):
+                body = journal.body(call.sent_seq, "request")
+                earlier = tokens.get(body.get("previous_response_id"))
+                self._lost_before.append((call.unit, worst_case(body, prices, earlier)))
         return self._lost_before
 
     def _warn(self, budget: Budget) -> None:

@@ -44,7 +44,6 @@ TABLE = (
     _key(("file",), "tools"),
     _key(("step",), "call", "with"),
     _key(("step",), "attach", "within"),
-    _key(("step",), "continue"),
     _key(("step",), "accept_risk"),
     _key(_ALL_STEPS, "conversation"),
     _key(_ALL_STEPS, "max_turns"),

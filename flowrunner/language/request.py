@@ -21,8 +21,19 @@ from flowrunner.language.shapes import (
 )
 from flowrunner.language.templates import TemplateFault
 
+CARRIED_OVER = ("instructions", "tools")
+"""What a step that continues another takes over from it, unless it is written again: the API itself
+carries neither over."""
+
 _FIRST = ("model", "instructions", "input", "text", "tools")
 _LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The prompt step of the same list whose response another one goes on from."""
+
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class Prompt:
     the step; null removes a field. `request` is what the author wrote under `request:`. At most one
     of `output` and `schema` is given. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
+    `is_continued` says that another step goes on from this response.
     """
 
     parameters: Mapping[str, Form]
@@ -41,6 +53,8 @@ class Prompt:
     schema: Mapping[str, JSON] | None = None
     include_also: tuple[str, ...] = ()
     may_change_things: bool = False
+    continues: Continue | None = None
+    is_continued: bool = False
 
     @property
     def model(self) -> str | None:

@@ -131,6 +131,7 @@ def give_up(refused: Refused, asked: Asked) -> GiveUp:
         message=_one_line(f"{lead}: {refused.error.message} ({facts(refused)})"),
         help=_help(refused, asked),
         stops_run=kind == "quota",
+        code=refused.error.code if kind == "final" else None,
     )
 
 

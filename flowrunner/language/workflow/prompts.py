@@ -13,7 +13,7 @@ from flowrunner.catalog import parameters
 from flowrunner.diagnostics import Route
 from flowrunner.events import JSON
 from flowrunner.language.forms import Form, Leaf, leaves, merge, plain, text_of
-from flowrunner.language.request import Prompt, answer_format
+from flowrunner.language.request import CARRIED_OVER, Continue, Prompt, answer_format
 from flowrunner.language.shapes import ANY, Shape, check_strict_schema, read_shape
 from flowrunner.language.spelling import spell
 from flowrunner.language.workflow.reader import Reader, mapping
@@ -120,10 +120,18 @@ def _read_text(reader: Reader, value: JSON, route: Route) -> Form:
 
 
 def build_prompt(
-    reader: Reader, fields: Mapping[str, Any], route: Route, defaults: Mapping[str, Form]
+    reader: Reader,
+    fields: Mapping[str, Any],
+    route: Route,
+    defaults: Mapping[str, Form],
+    parent: Prompt | None = None,
 ) -> Prompt:
-    """The request of one prompt step, the defaults of the file below its own keys."""
+    """The request of one prompt step, the defaults of the file below its own keys, and what carries
+    over from the one that it continues between them."""
     own = read_parameters(reader, fields, route)
+    if parent is not None:
+        kept = {key: parent.parameters[key] for key in CARRIED_OVER if key in parent.parameters}
+        defaults = {**defaults, **kept}
     if "prompt" in own or "input" in own:
         # A step that says what to ask replaces whatever the defaults ask.
         defaults = {key: form for key, form in defaults.items() if key != "input"}
@@ -139,7 +147,14 @@ def build_prompt(
         output=output,
         schema=schema,
         may_change_things=_may_change_things(merged),
+        continues=read_continue(fields),
     )
+
+
+def read_continue(fields: Mapping[str, Any]) -> Continue | None:
+    """Which step another one continues, as the file says."""
+    named = fields.get("continue")
+    return Continue(named) if isinstance(named, str) else None
 
 
 def prompt_leaves(prompt: Prompt) -> list[Leaf]:
