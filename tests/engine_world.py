@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import heapq
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -103,6 +105,33 @@ class FakeClock:
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
         await asyncio.sleep(0)
+
+
+class OrderlyClock(FakeClock):
+    """Time that moves to the next waking of whoever sleeps, once nothing else can happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asleep: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._number = itertools.count()
+        self._moving: asyncio.Future[None] | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        wake = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._asleep, (self.time + seconds, next(self._number), wake))
+        if self._moving is None:
+            self._moving = asyncio.ensure_future(self._move())
+        await wake
+
+    async def _move(self) -> None:
+        while self._asleep:
+            for _ in range(30):
+                await asyncio.sleep(0)
+            at, _, wake = heapq.heappop(self._asleep)
+            if not wake.done():
+                self.time = max(self.time, at)
+                wake.set_result(None)
+        self._moving = None
 
 
 @dataclass
