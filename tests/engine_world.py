@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
-from flowrunner.engine.ports import Decision, Ports, Shelf, Stop
+from flowrunner.engine.ports import Decision, Live, Ports, Shelf, Stop
 from flowrunner.engine.run import run
 from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
 from flowrunner.journal.journal import Journal
@@ -219,7 +219,8 @@ def in_turn(**outcomes: Iterable[Outcome]) -> Script:
 class World:
     """One run folder and what happened in it over several processes. `pauses` says for how many
     turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs. With many
-    requests a journal that is not `inline` shares its commits among them."""
+    requests a journal that is not `inline` shares its commits among them. `live` is told the
+    `deltas` of every answer that is streamed."""
 
     folder: Path
     pauses: Callable[[], int] = lambda: 1
@@ -228,6 +229,8 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: tuple[str, ...] = ()
     answers: dict[str, bool] | None = None
+    live: Live | None = None
+    deltas: tuple[Delta, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -295,7 +298,7 @@ class World:
     def _work(
         self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
     ) -> Ended:
-        sender = FakeSender(script or in_turn(), pauses=self.pauses)
+        sender = FakeSender(script or in_turn(), pauses=self.pauses, deltas=self.deltas)
 
         async def work() -> RunFinished:
             await journal.append(first)
@@ -309,6 +312,7 @@ class World:
                 people=Crowd(journal, self.answers),
                 environ={"PATH": os.environ["PATH"], "SEEN": "yes", "UNSEEN": "no"},
                 shelf=self.shelf,
+                live=self.live,
             )
             return await run(plan, ports, stop or Stop(), self.folder)
 

@@ -314,6 +314,27 @@ def test_an_end_without_a_response_is_left_to_the_judge() -> None:
     assert assembled(b'event: response.failed\ndata: {"response": 3}\n\n').verdict == Ended(3)
 
 
+def test_a_response_that_says_nothing_of_its_output_has_what_was_told_of_it() -> None:
+    call = {"type": "mcp_call", "id": "mcp_1", "output": "sent"}
+    told = [
+        *events("abcdef")[:7],
+        {"type": "response.output_item.added", "output_index": 1, "item": {"type": "mcp_call"}},
+        {"type": "response.output_item.done", "output_index": 1, "item": call},
+        {"type": "response.output_item.done", "output_index": 2, "item": None},
+    ]
+    message = {"type": "message", "content": [{"type": "output_text", "text": "abc"}]}
+    for output in ({}, {"output": []}, {"output": None}):
+        failed = {"id": "resp_1", "status": "failed", **output}
+        verdict = assembled(wire([*told, {"type": "response.failed", "response": failed}])).verdict
+        assert verdict == Ended(failed | {"output": [message, call]})
+    full = {"output": [{"type": "reasoning"}]}
+    end = {"type": "response.completed", "response": full}
+    assert assembled(wire([*told, end])).verdict == Ended(full)
+    nothing = {"output": []}
+    end = {"type": "response.completed", "response": nothing}
+    assert assembled(wire([end])).verdict == Ended(nothing)
+
+
 def test_what_is_unknown_is_passed_over_and_counted() -> None:
     listed = [
         {"type": "keepalive", "sequence_number": 1},

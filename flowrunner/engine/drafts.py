@@ -36,5 +36,5 @@ class Draft:
         """The outcome of a request that this process gives up, with what had come."""
         if not isinstance(outcome, Lost):
             return outcome
-        text = "".join(self._pieces)
+        text = "".join(self._pieces)[:KEPT]
         return replace(outcome, raw=text, partial=text, response_id=self.response_id)

@@ -1,16 +1,17 @@
 """The events of one streamed response put together: how it ended, or how far it had come.
 
 The response in the last event is the answer; what came before serves those who watch, and those who
-look at an answer that broke off. What becomes of the request is left to `client`.
+look at an answer that broke off or failed. What becomes of the request is left to `client`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from flowrunner.events import JSON, ApiError
-from flowrunner.responses.stream.events import Delta, StreamEvent, read_event
+from flowrunner.responses.stream.events import ITEMS, Delta, StreamEvent, read_event
 from flowrunner.responses.stream.sse import ServerSent, SseParser
 
 KEPT = 1_000_000
@@ -74,6 +75,7 @@ class Assembly:
         self._produced = False
         self._kept = bytearray()
         self._texts: dict[tuple[int, int], list[str]] = {}
+        self._items: dict[int, Mapping[str, JSON]] = {}
         self._room = KEPT
         self.response_id: str | None = None
         self.last_number: int | None = None
@@ -105,7 +107,7 @@ class Assembly:
     def verdict(self) -> Verdict:
         """What the stream came to, judged by what has come of it."""
         if self._end is not None:
-            return Ended(self._end.fields.get("response"))
+            return Ended(self._with_output(self._end.fields.get("response")))
         return self._error or Left(self.heard > 0)
 
     def feed(self, piece: bytes) -> list[Delta]:
@@ -122,6 +124,20 @@ class Assembly:
         """No more bytes come: the event that they ended in counts, where it came whole."""
         return [delta for sent in self._parser.end() for delta in self._take(sent)]
 
+    def _with_output(self, response: JSON) -> JSON:
+        """The response; where it says nothing of its output, as servers do when it failed, with the
+        items that were told of, so that nobody takes it for one that did nothing."""
+        if not isinstance(response, dict) or response.get("output") or not self._items:
+            return response
+        return {**response, "output": [self._item(index) for index in sorted(self._items)]}
+
+    def _item(self, index: int) -> JSON:
+        item = self._items[index]
+        if item.get("type") != "message" or item.get("content"):
+            return dict(item)
+        texts = ["".join(self._texts[place]) for place in sorted(self._texts) if place[0] == index]
+        return {**item, "content": [{"type": "output_text", "text": text} for text in texts]}
+
     def _take(self, sent: ServerSent) -> list[Delta]:
         event = read_event(sent)
         if event is None or self._end is not None:
@@ -134,6 +150,7 @@ class Assembly:
             self._error = self._error or Broken(event.error, self._produced)
         elif not self._is_repeated(event):
             self._keep_text(event)
+            self._keep_item(event)
             delta = event.delta()
             return [] if delta is None else [delta]
         return []
@@ -166,6 +183,11 @@ class Assembly:
         elif event.type == "response.output_text.done" and isinstance(fields.get("text"), str):
             self._room += sum(map(len, self._texts.pop(place, ())))
             self._add(place, fields["text"])
+
+    def _keep_item(self, event: StreamEvent) -> None:
+        item = event.fields.get("item")
+        if event.type in ITEMS and isinstance(item, Mapping):
+            self._items[_index(event.fields.get("output_index"))] = item
 
     def _add(self, place: tuple[int, int], piece: JSON) -> None:
         if isinstance(piece, str) and piece and self._room > 0:

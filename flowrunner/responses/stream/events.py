@@ -19,6 +19,8 @@ ENDS = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 """The types that end a stream; each carries the whole response."""
+ITEMS = frozenset({"response.output_item.added", "response.output_item.done"})
+"""The types that carry an item of the output, without and with all that it holds."""
 _BEGINNINGS = frozenset({"response.created", "response.queued", "response.in_progress"})
 _NEWS: Mapping[str, News] = {
     "response.output_text.delta": "text",
@@ -92,7 +94,7 @@ class StreamEvent:
         if self.type == "response.created":
             named = self.response.get("id")
             return Delta("response", named) if isinstance(named, str) else None
-        if self.type in ("response.output_item.added", "response.output_item.done"):
+        if self.type in ITEMS:
             item = _mapping(self.fields.get("item"))
             called = item.get("name") or item.get("type")
             news: News = "began" if self.type.endswith("added") else "ended"
