@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, TypeAlias
 
-from flowrunner.visible import one_line, parts
+from flowrunner.visible import columns, one_line, parts
 
 Route: TypeAlias = tuple[str | int, ...]
 """Where in a document, as keys and positions: `("steps", 2, "needs")`."""
@@ -173,12 +173,12 @@ def _excerpt(line: str, place: Place) -> tuple[str, str]:
     cells = _cells(line)
     start = min(place.column - 1, len(cells))
     end = max(min(start + place.length, len(cells)), start)
-    widths = [_width(cell) for cell in cells]
+    widths = [columns(cell) for cell in cells]
     first, last = _window(widths, start, end)
     before = ("…" if first else "") + "".join(cells[first:start])
     behind = "".join(cells[start:last]) + ("…" if last < len(cells) else "")
     carets = max(sum(widths[start : min(end, last)]), 1)
-    return before + behind, " " * _width(before) + "^" * carets
+    return before + behind, " " * columns(before) + "^" * carets
 
 
 def _cells(line: str) -> list[str]:
@@ -196,13 +196,6 @@ def _cell(character: str) -> str:
     if unicodedata.category(character) == "Zs" and character != " ":
         return f"\\u{ord(character):04x}"
     return one_line(character)
-
-
-def _width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    joined = sum(unicodedata.combining(character) != 0 for character in text)
-    return len(text) + wide - joined
 
 
 def _window(widths: Sequence[int], start: int, end: int) -> tuple[int, int]:
@@ -312,6 +305,7 @@ RULES: dict[str, str] = {
     # What the parts of a workflow mean together.
     "argument": "A called workflow gets the inputs that it declares, each of its kind.",
     "conflict": "Two keys that exclude each other do not stand in one step.",
+    "continue": "A step continues a prompt step above it in its own list, which runs once.",
     "duplicate-id": "An id is given once in a file, without regard to case.",
     "env": "A command receives only environment variables that the file's `env` names.",
     "gate": "`stop` does not stand inside `for_each`: one entry cannot end the whole file.",

@@ -225,7 +225,8 @@ class CallNotSent(Event):
 class CallLost(Event):
     """The request left and its outcome is not known: possibly billed (promise P3).
 
-    `kind`: reset, closed, timeout, truncated, not-a-response, too-big, crash (found on resume).
+    `kind`: reset, closed, timeout, truncated, not-a-response, too-big, broken-off (the server gave
+    up amid its answer), crash (found on resume). `response_id` is that of a stream which had begun.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("raw",)
@@ -236,6 +237,7 @@ class CallLost(Event):
     request_id: str | None
     retry_in_s: float | None
     raw: str
+    response_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

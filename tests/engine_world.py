@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import heapq
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -12,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
-from flowrunner.engine.ports import Decision, Ports, Shelf, Stop
+from flowrunner.engine.ports import Decision, Live, Ports, Shelf, Stop
 from flowrunner.engine.run import run
 from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
 from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
@@ -104,6 +107,33 @@ class FakeClock:
         await asyncio.sleep(0)
 
 
+class OrderlyClock(FakeClock):
+    """Time that moves to the next waking of whoever sleeps, once nothing else can happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asleep: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._number = itertools.count()
+        self._moving: asyncio.Future[None] | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        wake = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._asleep, (self.time + seconds, next(self._number), wake))
+        if self._moving is None:
+            self._moving = asyncio.ensure_future(self._move())
+        await wake
+
+    async def _move(self) -> None:
+        while self._asleep:
+            for _ in range(30):
+                await asyncio.sleep(0)
+            at, _, wake = heapq.heappop(self._asleep)
+            if not wake.done():
+                self.time = max(self.time, at)
+                wake.set_result(None)
+        self._moving = None
+
+
 @dataclass
 class Crowd:
     """People who have decided beforehand; None is nobody."""
@@ -134,6 +164,8 @@ class FakeSender:
     script: Script
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     fresh: list[bool] = field(default_factory=list)
+    timeouts_s: list[float] = field(default_factory=list)
+    deltas: tuple[Delta, ...] = ()
     pauses: Callable[[], int] = lambda: 1
     at_once: int = 0
     most_at_once: int = 0
@@ -147,12 +179,17 @@ class FakeSender:
         timeout_s: float,
         fresh: bool = False,
         progress: Progress | None = None,
+        watch: Callable[[Delta], None] | None = None,
     ) -> Outcome:
         assert progress is not None
         assert timeout_s > 0
         assert client_request_id not in self.bodies, "one POST, one id"
         self.bodies[client_request_id] = body
         self.fresh.append(fresh)
+        self.timeouts_s.append(timeout_s)
+        if body.get("stream") is True and watch is not None:
+            for delta in self.deltas:
+                watch(delta)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         if len(self.bodies) % 100 == 1:
@@ -182,7 +219,8 @@ def in_turn(**outcomes: Iterable[Outcome]) -> Script:
 class World:
     """One run folder and what happened in it over several processes. `pauses` says for how many
     turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs. With many
-    requests a journal that is not `inline` shares its commits among them."""
+    requests a journal that is not `inline` shares its commits among them. `live` is told the
+    `deltas` of every answer that is streamed."""
 
     folder: Path
     pauses: Callable[[], int] = lambda: 1
@@ -191,6 +229,8 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: tuple[str, ...] = ()
     answers: dict[str, bool] | None = None
+    live: Live | None = None
+    deltas: tuple[Delta, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -258,7 +298,7 @@ class World:
     def _work(
         self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
     ) -> Ended:
-        sender = FakeSender(script or in_turn(), pauses=self.pauses)
+        sender = FakeSender(script or in_turn(), pauses=self.pauses, deltas=self.deltas)
 
         async def work() -> RunFinished:
             await journal.append(first)
@@ -272,6 +312,7 @@ class World:
                 people=Crowd(journal, self.answers),
                 environ={"PATH": os.environ["PATH"], "SEEN": "yes", "UNSEEN": "no"},
                 shelf=self.shelf,
+                live=self.live,
             )
             return await run(plan, ports, stop or Stop(), self.folder)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_world import FakeClock, answered, refused
+from engine_world import FakeClock, OrderlyClock, World, answered, in_turn, refused
 
 from flowrunner.engine.limits import Limits, Slow
+from flowrunner.errors import ExitStatus
 from flowrunner.responses.rate import RateState
 
 LUNA, SOL = ("https://api.test", "gpt-6-luna"), ("https://api.test", "gpt-6-sol")
 
 
-class World:
+class Street:
     """Limits under a clock that moves when nothing else can happen."""
 
     def __init__(self, at_once: int = 4) -> None:
@@ -70,7 +73,7 @@ def empty(reset_s: float, limit: int) -> Any:
 
 def test_slots_bound_what_runs_and_are_served_in_order() -> None:
     async def work() -> None:
-        world = World(at_once=2)
+        world = Street(at_once=2)
         gate = asyncio.Event()
         tasks = [asyncio.ensure_future(world.ask(str(n), takes=gate.wait())) for n in range(5)]
         await world.settle()
@@ -84,7 +87,7 @@ def test_slots_bound_what_runs_and_are_served_in_order() -> None:
 
 def test_twenty_steps_wait_when_nothing_is_left_and_go_at_the_rate_of_the_server() -> None:
     async def work() -> None:
-        world = World(at_once=20)
+        world = Street(at_once=20)
         await world.ask("first", outcome=empty(360.0, limit=60))
         tasks = [asyncio.ensure_future(world.ask(str(n))) for n in range(20)]
         await world.settle()
@@ -100,7 +103,7 @@ def test_twenty_steps_wait_when_nothing_is_left_and_go_at_the_rate_of_the_server
 
 def test_a_pause_of_one_model_holds_no_slot_and_no_other_model_up() -> None:
     async def work() -> None:
-        world = World(at_once=1)
+        world = Street(at_once=1)
         await world.ask("first", outcome=refused(429, asked_wait_s=30.0))
         waiting = asyncio.ensure_future(world.ask("luna"))
         await world.settle()
@@ -116,7 +119,7 @@ def test_a_pause_of_one_model_holds_no_slot_and_no_other_model_up() -> None:
 
 def test_after_a_pause_there_is_no_herd() -> None:
     async def work() -> None:
-        world = World(at_once=100)
+        world = Street(at_once=100)
         gate = asyncio.Event()
         no = refused(429, asked_wait_s=5.0)
         first = [asyncio.ensure_future(world.ask("a", LUNA, no, gate.wait())) for _ in range(100)]
@@ -136,7 +139,7 @@ def test_after_a_pause_there_is_no_herd() -> None:
 
 def test_whoever_is_over_is_let_through_at_once() -> None:
     async def work() -> None:
-        world = World()
+        world = Street()
         is_over = False
         await world.ask("first", outcome=refused(429, asked_wait_s=100.0))
 
@@ -157,7 +160,7 @@ def test_whoever_is_over_is_let_through_at_once() -> None:
 @pytest.mark.parametrize("already_let_go", [False, True])
 def test_a_cancelled_wait_gives_its_place_on(already_let_go: bool) -> None:
     async def work() -> None:
-        world = World(at_once=1)
+        world = Street(at_once=1)
         held = world.limits.room(LUNA)
         await held.__aenter__()
         given_up = asyncio.ensure_future(world.ask("given up"))
@@ -177,7 +180,7 @@ def test_a_cancelled_wait_gives_its_place_on(already_let_go: bool) -> None:
 
 def test_an_alarm_is_brought_forward_for_a_line_that_may_go_earlier() -> None:
     async def work() -> None:
-        world = World()
+        world = Street()
         await world.ask("luna", LUNA, refused(429, asked_wait_s=60.0))
         late = asyncio.ensure_future(world.ask("late", LUNA))
         await world.settle()
@@ -188,3 +191,58 @@ def test_an_alarm_is_brought_forward_for_a_line_that_may_go_earlier() -> None:
         assert world.log[-2:] == [("soon", 2.0), ("late", 60.0)]
 
     run(work())
+
+
+class Quota:
+    """A server that answers so many requests in each ten seconds and refuses all others."""
+
+    def __init__(self, world: World, most: int, *, tells: bool) -> None:
+        self.world, self.most, self.tells = world, most, tells
+        self.good: list[float] = []
+        self.refused: list[float] = []
+
+    def __call__(self, unit: str, body: dict[str, Any]) -> Any:
+        now = self.world.clock.time
+        within = [at for at in self.good if at > now - 10]
+        if len(within) < self.most:
+            self.good.append(now)
+            left = self.most - len(within) - 1
+            rate = RateState(self.most, left, 10.0) if self.tells else RateState()
+            return dataclasses.replace(answered(), rate=rate)
+        self.refused.append(now)
+        wait_s = within[0] + 10 - now if self.tells else None
+        return refused(429, "rate_limit_exceeded", asked_wait_s=wait_s)
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["a server that tells", "one that does not"])
+def test_sixty_at_once_against_a_quota_of_ten(tmp_path: Path, tells: bool) -> None:
+    world = World(tmp_path, clock=OrderlyClock())
+    quota = Quota(world, 10, tells=tells)
+    steps = "steps:\n" + "".join(f"  - {{ id: s{n}, prompt: x }}\n" for n in range(60))
+    ended = world.run(steps, quota, at_once=60)
+    assert ended.end.exit_status is ExitStatus.DONE
+    assert len(quota.good) == 60
+    first = [at for at in quota.refused if at == quota.refused[0]]
+    assert len(first) == 50, "nobody knew"
+    assert len(quota.refused) - len(first) <= 30, "then they wait together"
+    assert quota.good[-1] - quota.good[0] <= 90, "and lose little time by it"
+
+
+def test_a_failure_elsewhere_ends_a_pause(tmp_path: Path) -> None:
+    world = World(tmp_path, clock=OrderlyClock())
+    began = world.clock.time
+    steps = """
+limits: { at_once: 1 }
+steps:
+  - { id: slow, prompt: one, retry: 2 }
+  - { id: late, prompt: two }
+  - { id: bad, prompt: three, model: gpt-6-sol }
+"""
+    pause = refused(429, asked_wait_s=100.0)
+    no = refused(400, "invalid_value")
+    ended = world.run(steps, in_turn(slow=[pause, answered()], bad=[no]))
+    assert ended.end.exit_status is ExitStatus.FAILED
+    assert ended.status("late") is None
+    assert ended.status("slow") == "succeeded", "what has begun may finish"
+    assert [one.code for one in ended.state.warnings] == ["slowed"]
+    assert world.clock.time - began <= 110

@@ -95,8 +95,10 @@ def test_a_client_request_id_fits_into_a_header(given: str, sent: str) -> None:
     assert request.headers["x-client-request-id"] == sent
 
 
-def test_what_is_sent_is_never_streamed_and_always_utf8() -> None:
-    assert encode({"stream": True, "a": "\ud800é"}) == '{"stream":false,"a":"\ufffdé"}'.encode()
+def test_what_is_sent_says_whether_it_is_streamed_and_is_always_utf8() -> None:
+    assert encode({"stream": True, "a": "\ud800é"}) == '{"stream":true,"a":"\ufffdé"}'.encode()
+    for odd in ({}, {"stream": False}, {"stream": None}, {"stream": 1}, {"stream": "true"}):
+        assert encode(odd) == b'{"stream":false}'
 
 
 def test_an_answer_is_kept_as_it_came() -> None:

@@ -15,6 +15,7 @@ from flowrunner import catalog
 from flowrunner.events import Usage
 from flowrunner.simulator.api import Api
 from flowrunner.simulator.backend import Behaviour
+from flowrunner.simulator.envelope import Refusal
 from flowrunner.simulator.exchange import Delivery, Request
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.ledger import Call, Ledger
@@ -282,14 +283,31 @@ def test_durations_are_written_as_the_api_does(seconds: float, text: str) -> Non
 def test_the_rate_limits_sink_with_each_request_and_fill_with_time() -> None:
     now = [100.0]
     rates = RateLimits(lambda: now[0])
-    limit = int(rates.take(0)["x-ratelimit-limit-requests"])
-    after = rates.take(1_000_000)
+    limit = int(rates.told(0)["x-ratelimit-limit-requests"])
+    rates.admit()
+    rates.admit()
+    after = rates.told(1_000_000)
     assert int(after["x-ratelimit-remaining-requests"]) == limit - 2
     assert after["x-ratelimit-reset-tokens"] == "10ms"
     now[0] += 60
-    assert int(rates.take(0)["x-ratelimit-remaining-requests"]) == limit - 1
+    rates.admit()
+    assert int(rates.told(0)["x-ratelimit-remaining-requests"]) == limit - 1
     now[0] -= 1_000  # a clock that is put back takes nothing away
-    assert int(rates.take(0)["x-ratelimit-remaining-requests"]) == limit - 2
+    rates.admit()
+    assert int(rates.told(0)["x-ratelimit-remaining-requests"]) == limit - 2
+
+
+def test_a_limit_that_is_held_to_refuses_what_goes_beyond_it_and_says_how_long() -> None:
+    now = [100.0]
+    rates = RateLimits(lambda: now[0], requests_a_minute=2)
+    rates.admit()
+    rates.admit()
+    with pytest.raises(Refusal) as caught:
+        rates.admit()
+    assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
+    assert caught.value.headers == (("retry-after", "30"),)
+    now[0] += 30
+    rates.admit()
 
 
 # ---- routes, keys, bodies -----------------------------------------------------------------------

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal
 
 import openai
 import pytest
-from pydantic import BaseModel
+from openai.types.conversations import ConversationItem
+from openai.types.responses import ResponseItem, ResponseOutputItem
+from pydantic import BaseModel, TypeAdapter
 from simulator_items import ITEMS, item
 
 from flowrunner.simulator import FaultPlan, Simulator
@@ -228,3 +234,188 @@ def test_an_error_inside_a_stream_arrives_as_an_error() -> None:
             list(client.responses.create(model="gpt-5.4", input="x", stream=True))
         assert simulator.ledger[0].status == 200
         assert simulator.ledger.paid() == ()
+
+
+WEATHER = {
+    "type": "function",
+    "name": "weather",
+    "strict": True,
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+}
+HOSTED: list[Any] = [
+    {"type": "web_search"},
+    {"type": "file_search", "vector_store_ids": ["vs_1"]},
+    {"type": "code_interpreter", "container": {"type": "auto"}},
+    {"type": "image_generation"},
+    {"type": "shell", "environment": {"type": "container_auto"}},
+    {
+        "type": "mcp",
+        "server_label": "notes",
+        "server_url": "https://mcp.example.org",
+        "require_approval": "never",
+    },
+]
+ALL: list[Any] = [
+    "web_search_call.action.sources",
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+]
+
+
+def strictly(value: Any, kind: Any) -> Any:
+    """The value again, when the package's own types take it without any leniency."""
+    return TypeAdapter(kind).validate_python(value.to_dict())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_hosted_tools_arrive_as_the_package_names_them(client: openai.OpenAI, stream: bool) -> None:
+    asked: dict[str, Any] = {
+        "model": "gpt-5.4",
+        "input": "Look it up",
+        "tools": HOSTED,
+        "include": ALL,
+        "top_logprobs": 1,
+        "reasoning": {"summary": "auto"},
+    }
+    if stream:
+        with client.responses.stream(**asked) as events:
+            response = events.get_final_response()
+    else:
+        response = client.responses.create(**asked)
+    for item in response.output:
+        strictly(item, ResponseOutputItem)
+    assert [item.type for item in response.output] == [
+        "reasoning",
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "shell_call",
+        "shell_call_output",
+        "mcp_list_tools",
+        "mcp_call",
+        "message",
+    ]
+    assert response.tool_usage is not None
+    assert response.tool_usage.web_search.num_requests == 1
+
+
+def test_a_function_is_called_answered_and_spoken_of(client: openai.OpenAI) -> None:
+    tools: Any = [WEATHER]
+    first = client.responses.create(model="gpt-5.4", input="Graz?", tools=tools)
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    strictly(call, ResponseOutputItem)
+    reply: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+    second = client.responses.create(
+        model="gpt-5.4", input=[reply], previous_response_id=first.id, tools=tools
+    )
+    assert "sunny" in second.output_text
+    items = list(client.responses.input_items.list(second.id, order="asc", limit=1))
+    for item in items:
+        strictly(item, ResponseItem)
+    assert [item.type for item in items] == [
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+    ]
+    counted = client.responses.input_tokens.count(
+        model="gpt-5.4", input=[reply], previous_response_id=first.id, tools=tools
+    )
+    assert second.usage is not None
+    assert counted.input_tokens == second.usage.input_tokens
+
+
+def test_a_conversation_lives_as_the_package_expects(client: openai.OpenAI) -> None:
+    hello: Any = {"type": "message", "role": "user", "content": "Hello!"}
+    conversation = client.conversations.create(metadata={"topic": "demo"}, items=[hello])
+    response = client.responses.create(
+        model="gpt-5.4", input="And?", conversation=conversation.id, tools=HOSTED
+    )
+    assert response.conversation is not None
+    assert response.conversation.id == conversation.id
+    items = list(client.conversations.items.list(conversation.id, order="asc", limit=3))
+    for item in items:
+        strictly(item, ConversationItem)
+    assert len(items) == 2 + len(response.output)
+    client.conversations.items.create(conversation.id, items=[hello])
+    client.conversations.items.delete(items[0].id, conversation_id=conversation.id)
+    changed = client.conversations.update(conversation.id, metadata={"topic": "other"})
+    assert client.conversations.retrieve(conversation.id) == changed
+    assert client.conversations.delete(conversation.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.conversations.retrieve(conversation.id)
+
+
+def test_a_conversation_in_use_is_locked_until_its_client_goes_away() -> None:
+    arrived = threading.Event()
+    plan = FaultPlan.parse([{"match": {"call": 1}, "do": {"delay": 600}}])
+    with Simulator(faults=plan, replies=lambda _: arrived.set()) as simulator:
+        client = client_of(simulator)
+        conversation = client.conversations.create()
+        asked: Any = {"model": "gpt-5.4", "input": "x", "conversation": conversation.id}
+        with socket.create_connection(("127.0.0.1", simulator.port)) as slow:
+            content = json.dumps(asked).encode()
+            head = f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+            slow.sendall(head.encode() + b"Authorization: Bearer k\r\n\r\n" + content)
+            assert arrived.wait(30)
+            with pytest.raises(openai.BadRequestError) as locked:
+                client.responses.create(**asked)
+            assert locked.value.code == "conversation_locked"
+        for _ in range(1_000):
+            with suppress(openai.BadRequestError):
+                assert client.responses.create(**asked).status == "completed"
+                break
+        else:
+            pytest.fail("the conversation stayed locked")
+        client.close()
+
+
+def test_files_are_handled_as_the_package_handles_them(client: openai.OpenAI) -> None:
+    content = bytes(range(256))
+    file = client.files.create(
+        file=("naïve name.bin", content),
+        purpose="user_data",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )
+    assert file.filename == "naïve name.bin"
+    assert file.expires_at is not None
+    assert client.files.content(file.id).read() == content
+    assert [one.id for one in client.files.list(purpose="user_data")] == [file.id]
+    given: Any = [{"role": "user", "content": [{"type": "input_file", "file_id": file.id}]}]
+    client.responses.create(model="gpt-5.4", input=given)
+    assert client.files.delete(file.id).deleted
+    with pytest.raises(openai.BadRequestError, match="not found"):
+        client.responses.create(model="gpt-5.4", input=given)
+
+
+def test_what_code_made_is_downloaded(client: openai.OpenAI) -> None:
+    response = client.responses.create(model="gpt-5.4", input="Plot it", tools=HOSTED[2:3])
+    message = response.output[-1]
+    assert message.type == "message"
+    part = message.content[0]
+    assert part.type == "output_text"
+    note = part.annotations[0]
+    assert note.type == "container_file_citation"
+    files = client.containers.files
+    content = files.content.retrieve(note.file_id, container_id=note.container_id).read()
+    assert [file.bytes for file in files.list(note.container_id)] == [len(content)]
+
+
+def test_a_window_is_compacted_and_passed_on(client: openai.OpenAI) -> None:
+    first = client.responses.create(model="gpt-5.4", input="Remember this")
+    raw = client.responses.with_raw_response.compact(model="gpt-5.4", previous_response_id=first.id)
+    assert raw.parse().object == "response.compaction"
+    window = json.loads(raw.http_response.text)["output"]
+    assert [item["type"] for item in window] == ["message", "compaction"]
+    again = client.responses.create(
+        model="gpt-5.4", input=[*window, {"role": "user", "content": "Go on"}]
+    )
+    assert again.status == "completed"

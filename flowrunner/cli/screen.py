@@ -60,6 +60,12 @@ class Screen:
         """One text for whoever watches, on stderr."""
         _write(self.err, text)
 
+    def redraw(self, line: str) -> None:
+        """One line for whoever watches, drawn where the next text goes; an empty one takes it
+        away. It holds nothing that a terminal obeys but colours."""
+        if self.is_live:
+            _write(self.err, f"\r{line}\x1b[K\r", end="")
+
     def asker(self) -> Callable[[Input], str] | None:
         """How to ask a person for an input; None where nobody is there to answer."""
         return self._ask if self.is_live and sys.stdin.isatty() else None

@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from flowrunner.engine.budget import Budget
+from flowrunner.engine.drafts import Draft
 from flowrunner.engine.estimate import likely, worst_case
 from flowrunner.engine.limits import Limits
 from flowrunner.engine.outcomes import (
@@ -45,7 +45,8 @@ from flowrunner.responses.retry import (
 from flowrunner.wire import Progress
 
 REQUEST_TIMEOUT_S = 600.0
-"""The longest one request may take, as in the official client (FACTS: HTTP)."""
+"""The longest one request may take, as in the official client (FACTS: HTTP). One that is streamed
+may take as long as its step, since silence has a limit of its own."""
 
 
 class Stopped(Exception):
@@ -60,7 +61,9 @@ class Caller:
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
-    leaves. `is_elsewhere` says that the server is not that of the run.
+    leaves; `earlier_tokens` are those of the response that it goes on from. `partial` is what
+    had come of the answer that was lost last. `is_elsewhere` says that the server is not that of
+    the run.
     """
 
     run: str
@@ -77,7 +80,9 @@ class Caller:
     may_change_things: bool = False
     budget: Budget | None = None
     is_elsewhere: bool = False
+    earlier_tokens: int | None = None
     has_sent: bool = False
+    partial: str = ""
     answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
@@ -134,7 +139,8 @@ class Caller:
     ) -> tuple[Outcome | None, Decision]:
         if self.budget is None:
             return await self._post_once(address, body)
-        with await self.budget.reserve(worst_case(body, self.server.prices)) as reserved:
+        worst = worst_case(body, self.server.prices, self.earlier_tokens)
+        with await self.budget.reserve(worst) as reserved:
             try:
                 outcome, decision = await self._post_once(address, body)
             except Stopped:
@@ -154,8 +160,8 @@ class Caller:
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision]:
         way = (self.server.base_url, str(body.get("model")))
-        weigh, is_over = partial(_likely_tokens, body), self._is_over
-        async with self.limits.room(way, weigh, is_over) as room:
+        room_for = self.limits.room(way, lambda: _likely_tokens(body), self._is_over)
+        async with room_for as room:
             if self._is_over():
                 raise Stopped
             if self.left_s <= 0:
@@ -170,6 +176,7 @@ class Caller:
             room.outcome = outcome
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
+            self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
             await self._record(address, outcome, decision, body.get("model"))
         return outcome, decision
@@ -181,18 +188,20 @@ class Caller:
         """One POST, on record before it leaves and, when this process gives it up, after it."""
         unit = f"{self.run}/{address.unit}"
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
-        progress = Progress()
+        progress, draft = Progress(), Draft(address.unit, self.ports.live)
+        longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
         try:
             await self._record_sent(address, body, request_id)
             outcome = await self.ports.senders(self.server.provider).send(
                 body,
                 client_request_id=request_id,
-                timeout_s=min(self.left_s, REQUEST_TIMEOUT_S),
+                timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
+                watch=draft.take,
             )
         except asyncio.CancelledError:
-            ended = cleaned(interrupted(progress), self.ports.scrubber)
+            ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
             await asyncio.shield(self._record(address, ended, None, None))
             raise
         return cleaned(outcome, self.ports.scrubber)

@@ -114,17 +114,20 @@ def with_limits(body: Mapping[str, JSON]) -> dict[str, JSON]:
     return limited
 
 
-def worst_case(body: Mapping[str, JSON], prices: Prices | None = None) -> Worst:
+def worst_case(
+    body: Mapping[str, JSON], prices: Prices | None = None, earlier_tokens: int | None = None
+) -> Worst:
     """The most that this body may cost when it is sent once.
 
     Text counts one token a byte of UTF-8, which no tokenizer of the API exceeds. What the API adds
     by itself (earlier responses, stored prompts, files by id) is bounded by the model's context
-    window; images, files and hosted tools by the allowances above. The output is bounded by
-    `max_output_tokens`, else by what the model can write. Rates are the dearest that the answer may
-    be billed at: written to the cache, long context, the tier asked for or the standard one.
+    window, or the response before it and all before that by `earlier_tokens`; images, files and
+    hosted tools by the allowances above. The output is bounded by `max_output_tokens`, else by what
+    the model can write. Rates are the dearest that the answer may be billed at: written to the
+    cache, long context, the tier asked for or the standard one.
     """
     name = _model_of(body)
-    counted = _Counted.of(body)
+    counted = _Counted.of(body, earlier_tokens)
     hosted = _hosted(body)
     calls = _most_calls(body) if hosted else 0
     window = _window(name)
@@ -185,11 +188,13 @@ class _Counted:
     unbounded: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, body: Mapping[str, JSON]) -> _Counted:
+    def of(cls, body: Mapping[str, JSON], earlier_tokens: int | None = None) -> _Counted:
         counted = cls()
         for name in _READ_BY_MODEL:
             counted.read(body.get(name))
-        if body.get("previous_response_id") is not None:
+        if body.get("previous_response_id") is not None and earlier_tokens is not None:
+            counted.tokens += earlier_tokens
+        elif body.get("previous_response_id") is not None:
             counted.unbounded.append("the responses before it")
         if body.get("conversation") is not None:
             counted.unbounded.append("its conversation")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from flowrunner.journal.journal import Journal
 from flowrunner.responses.outcome import Outcome
+from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
@@ -28,7 +29,14 @@ class Sender(Protocol):
         timeout_s: float,
         fresh: bool = False,
         progress: Progress | None = None,
+        watch: Callable[[Delta], None] | None = None,
     ) -> Outcome: ...
+
+
+class Live(Protocol):
+    """Sees answers while they are written; nothing of it is in the journal. It returns at once."""
+
+    def tell(self, unit: str, delta: Delta) -> None: ...
 
 
 class Clock(Protocol):
@@ -76,6 +84,10 @@ class Shelf(Protocol):
         self, fingerprint: str, *, nth: int = 1, newer_than: float | None = None
     ) -> Found | None: ...
 
+    def exchange(self, run: str, unit: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The last request of a unit that was answered, and its response; None where they are
+        gone."""
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -101,6 +113,7 @@ class Ports:
     people: People
     environ: Mapping[str, str]
     shelf: Shelf | None = None
+    live: Live | None = None
 
 
 @dataclass(slots=True)

@@ -11,15 +11,15 @@ from typing import Any
 
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
-from flowrunner.engine.endings import Ending
+from flowrunner.engine.continuing import Past, past_of, with_thoughts
+from flowrunner.engine.endings import Ending, failed
 from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
-from flowrunner.engine.servers import Server
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, CallAnswered, StepResult, Usage
+from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
@@ -42,6 +42,11 @@ _FIXES = {
     "attempt with `retry: 2`",
 }
 
+_GONE = (
+    "the answer that this step continues was taken from an earlier run, which is gone",
+    "run it again without `reuse` for the step that is continued",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -57,16 +62,20 @@ async def prompt(unit: Unit) -> Ending:
     earlier run. Raises TemplateFault, Stopped."""
     verb = unit.step.verb
     assert isinstance(verb, Prompt)
-    settings, server = unit.shared.plan.settings, _server(unit, verb)
+    settings, server = unit.shared.plan.settings, unit.server_of(verb)
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
+    body = with_thoughts(unit, verb, body)
     if unit.place.budget is not None:
         body = with_limits(body)
     body = server.fitted(body)
-    mark = fingerprint("prompt", settings.who_answers(server), body)
+    history = past_of(unit, verb)
+    if history.is_gone:
+        return failed("continue", *_GONE)
+    mark = fingerprint("prompt", settings.who_answers(server), _asked(history.joined(body)))
     known = already(unit, mark) or from_elsewhere(unit, mark)
     if known is not None:
         return known
-    run = _PromptRun.of(unit, verb, mark)
+    run = _PromptRun.of(unit, verb, mark, history)
     await run.caller.close(run.past)
     try:
         return replace(await run.finish(body), fingerprint=mark)
@@ -74,6 +83,14 @@ async def prompt(unit: Unit) -> Ending:
         stops = ExitStatus.BUDGET
         unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
         raise Stopped from None
+
+
+def _asked(body: dict[str, JSON]) -> dict[str, JSON]:
+    """What is asked, however the answer is delivered: a result serves whoever asks the same."""
+    return {key: value for key, value in body.items() if key not in _DELIVERY}
+
+
+_DELIVERY = ("stream", "stream_options")
 
 
 @dataclass(slots=True)
@@ -84,18 +101,21 @@ class _PromptRun:
     unit: Unit
     prompt: Prompt
     caller: Caller
+    history: Past
     current: Sequence[CallState]
     past: Sequence[CallState]
 
     @classmethod
-    def of(cls, unit: Unit, verb: Prompt, mark: str) -> _PromptRun:
+    def of(cls, unit: Unit, verb: Prompt, mark: str, history: Past) -> _PromptRun:
         """The unit with what its journal holds."""
         before = unit.before
         calls = [] if before is None else before.calls
         since = _since(before, mark)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
-        return cls(unit, verb, _caller(unit, verb, mark), current, past)
+        caller = _caller(unit, verb, mark)
+        caller.earlier_tokens = history.tokens
+        return cls(unit, verb, caller, history, current, past)
 
     async def finish(self, body: dict[str, JSON]) -> Ending:
         """The unit's end. Raises Stopped, BudgetRefusal."""
@@ -105,9 +125,9 @@ class _PromptRun:
         for attempt in range(first, first + retry.attempts):
             calls = [call for call in self.current if call.attempt == attempt]
             address = replace(self.unit.address, attempt=attempt)
-            outcome = await self.caller.answer(address, body, calls)
+            outcome = await self._answer(address, body, calls)
             if not isinstance(outcome, Answered):
-                return _without_answer(outcome, self._numbers())
+                return _without_answer(outcome, self._numbers(), self.caller.partial)
             answer = read_answer(outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
@@ -119,6 +139,19 @@ class _PromptRun:
             body = _corrected(body, answer, fault)
         assert ending is not None, "a step has at least one attempt"
         return ending
+
+    async def _answer(
+        self, address: Address, body: dict[str, JSON], calls: Sequence[CallState]
+    ) -> Answered | GiveUp | Hold:
+        """The answer to a request that goes on from what was said before, in one way or another."""
+        joined = self.history.joined(body)
+        outcome = await self.caller.answer(address, joined, calls)
+        while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
+            joined = self.history.joined(body)
+            sent = self.unit.shared.ports.journal.calls(self.unit.name)
+            of_turn = [call for call in sent if call.key[:3] == _turn(address)]
+            outcome = await self.caller.answer(address, joined, of_turn)
+        return outcome
 
     def _numbers(self) -> dict[str, Any]:
         """Ids of the last answer, tokens and money of all that the unit was answered."""
@@ -170,6 +203,10 @@ class _PromptRun:
         return None, Fault("wrong-shape", message, listed)
 
 
+def _turn(address: Address) -> tuple[str, int, int]:
+    return address.unit, address.attempt, address.turn
+
+
 def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str, JSON]:
     """The request again, with the bad answer and what is wrong with it shown to the model."""
     if fault.correction is None:
@@ -201,14 +238,9 @@ def _since(before: StepState | None, mark: str) -> int | None:
     return None
 
 
-def _server(unit: Unit, verb: Prompt) -> Server:
-    """The provider that the unit asks."""
-    return unit.shared.plan.settings.server(unit.place.file.capped_to or verb.provider)
-
-
 def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
     """Who sends the unit's requests."""
-    plan, shared, server = unit.shared.plan, unit.shared, _server(unit, verb)
+    plan, shared, server = unit.shared.plan, unit.shared, unit.server_of(verb)
     is_elsewhere = server.provider != plan.settings.provider
     host = f"the provider `{server.provider}`" if is_elsewhere else "the API"
     tools = verb.parameters.get("tools")
@@ -241,11 +273,11 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
     )
 
 
-def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any]) -> Ending:
+def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any], partial: str) -> Ending:
     held = isinstance(outcome, Hold)
     stops = isinstance(outcome, GiveUp) and outcome.stops_run
     reason = "lost" if isinstance(outcome, Hold) else outcome.reason
-    error = {"kind": reason, "message": outcome.message, "partial": None}
+    error = {"kind": reason, "message": outcome.message, "partial": partial or None}
     return Ending(
         "unknown" if held else "failed",
         reason=reason,

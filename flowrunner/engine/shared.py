@@ -102,11 +102,16 @@ class Shared:
         if self._lost_before is None:
             journal = self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
-            self._lost_before = [
-                (call.unit, worst_case(journal.body(call.sent_seq, "request"), self._prices(call)))
+            tokens = {
+                call.response_id: call.usage.input + call.usage.output
                 for call in calls
-                if call.state in ("sent", "lost")
-            ]
+                if call.usage is not None
+            }
+            self._lost_before = []
+            for call in (call for call in calls if call.state in ("sent", "lost")):
+                body = journal.body(call.sent_seq, "request")
+                earlier = tokens.get(body.get("previous_response_id"))
+                self._lost_before.append((call.unit, worst_case(body, self._prices(call), earlier)))
         return self._lost_before
 
     def _prices(self, call: CallState) -> Prices:

@@ -169,7 +169,7 @@ class Projection:
         call = self._ended(seq, event)
         call.state, call.kind, call.message = "lost", event.kind, event.message
         call.http_status, call.request_id = event.http_status, event.request_id
-        call.retry_in_s = event.retry_in_s
+        call.response_id, call.retry_in_s = event.response_id, event.retry_in_s
         self._keep(call)
 
     def _ended(self, seq: int, event: Any) -> CallState:

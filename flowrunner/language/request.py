@@ -1,7 +1,6 @@
 """The request body of a prompt step: what the file says, as the fields of `POST /responses`.
 
-Pure: a scope goes in, a body comes out. Sending it, and the fields of the transport (`stream`), are
-left to the client.
+Pure: a scope goes in, a body comes out. Sending it is left to the client.
 """
 
 from __future__ import annotations
@@ -22,8 +21,19 @@ from flowrunner.language.shapes import (
 )
 from flowrunner.language.templates import TemplateFault
 
+CARRIED_OVER = ("instructions", "tools")
+"""What a step that continues another takes over from it, unless it is written again: the API itself
+carries neither over."""
+
 _FIRST = ("model", "instructions", "input", "text", "tools")
 _LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The prompt step of the same list whose response another one goes on from."""
+
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Prompt:
     of `output` and `schema` is given. `provider` is the one that the file names for the step or for
     all its steps. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
+    `is_continued` says that another step goes on from this response.
     """
 
     parameters: Mapping[str, Form]
@@ -44,6 +55,8 @@ class Prompt:
     include_also: tuple[str, ...] = ()
     may_change_things: bool = False
     provider: str | None = None
+    continues: Continue | None = None
+    is_continued: bool = False
 
     @property
     def model(self) -> str | None:
@@ -74,6 +87,8 @@ class Prompt:
         if self.include_also:
             body["include"] = list(dict.fromkeys([*body.get("include", []), *self.include_also]))
         body = merge(body, fill(self.request, scope))
+        if body.get("stream") is not True:
+            body.pop("stream_options", None)  # The API takes them with a stream only.
         return {key: body[key] for key in sorted(body, key=_rank)}
 
     def read_output(self, answer: JSON) -> tuple[JSON, list[str]]:

@@ -90,12 +90,14 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class GiveUp:
     """No further attempt makes sense. With `stops_run` no other step can succeed either: nothing
-    more is sent and the run ends with exit status 4."""
+    more is sent and the run ends with exit status 4. `code` is the API's own for a request that it
+    refused for good (Responses API: `error.code`)."""
 
     reason: Reason
     message: str
     help: str
     stops_run: bool = False
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Api:
         self._ledger = ledger
         self._backend = Backend(behaviour)
         self._striking = Striking(behaviour.faults or FaultPlan(), behaviour.seed)
-        self._rates = RateLimits(behaviour.clock)
+        self._rates = RateLimits(behaviour.clock, behaviour.requests_a_minute)
         self._calls = 0
 
     def receive(self, request: Request) -> Delivery:
@@ -51,6 +51,7 @@ class Api:
             self._follow(exchange)
         except Refusal as refusal:
             exchange.answer(refusal.status, refusal.envelope())
+            exchange.headers = (*exchange.headers, *refusal.headers)
         if exchange.effect is not None and exchange.effect.replaces_answer:
             _replace_answer(exchange, exchange.effect)
         self._note(exchange)
@@ -77,6 +78,8 @@ class Api:
             exchange.names = self._names(request, json.dumps(asked).encode())
         self._strike(exchange, way.route)
         _check_key(request)
+        if way.route.endpoint == "create":
+            self._rates.admit()
         if malformed is not None:
             raise malformed
         if exchange.effect is None or exchange.effect.is_processed:
@@ -125,7 +128,7 @@ class Api:
             "openai-processing-ms": str(round(delay_s * 1000)),
             "openai-version": "2020-10-01",
             "openai-organization": "flowrunner-simulator",
-            **self._rates.take(tokens),
+            **self._rates.told(tokens),
         }
         extra = (*exchange.headers, *effect.headers)
         named = {name.lower() for name, _ in extra}

@@ -24,7 +24,8 @@ from flowrunner.simulator.validation import BodyValidator
 class Behaviour:
     """How a simulator behaves. `clock` gives Unix time in seconds.
 
-    `event_delay_s` passes between the events of a stream; `pace` is that of the background.
+    `event_delay_s` passes between the events of a stream; `pace` is that of the background. Where
+    `requests_a_minute` is given, more of them are refused.
     """
 
     faults: FaultPlan | None = None
@@ -33,6 +34,7 @@ class Behaviour:
     latency_s: float = 0.0
     event_delay_s: float = 0.0
     pace: Pace = field(default_factory=Pace)
+    requests_a_minute: int | None = None
     clock: Callable[[], float] = time.time
 
 

@@ -11,7 +11,7 @@ from typing import Any
 _CHARS_A_TOKEN = 4
 _OPAQUE = 1_000
 _OPAQUE_FIELDS = frozenset({"image_url", "file_data"})
-_OPAQUE_KINDS = frozenset({"input_image", "input_file", "computer_screenshot"})
+_OPAQUE_KINDS = ("input_image", "input_file", "computer_screenshot")
 _READ = ("instructions", "input", "tools", "prompt")
 _REASONING = {"none": 0, "minimal": 8, "low": 16, "medium": 32, "high": 64, "xhigh": 128}
 _MOST_REASONING = 256

@@ -43,10 +43,16 @@ def offer_free(step: Step, sight: Sight) -> None:
             made.append(_made(step, name, scope))
         except TemplateFault:
             made.append(standins.of_answer(name, standins.Answer(None)))
-    size = None
-    if isinstance(step.verb, Write | SetValues):
-        size = len(str(made[0].get("text") or made[0].get("output") or "").encode())
+    size = _size(made[0]) if isinstance(step.verb, Write | SetValues) else None
     sight.keep(step.id, made[0], made[1], size=size, known=known and size is not None)
+
+
+def _size(made: Record) -> int | None:
+    """The bytes of what a template makes; None where nobody knows."""
+    try:
+        return len(str(made.get("text") or made.get("output") or "").encode())
+    except TemplateFault:
+        return None
 
 
 def _made(step: Step, name: str, scope: Mapping[str, Any]) -> Record:

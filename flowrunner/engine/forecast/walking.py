@@ -169,6 +169,7 @@ class _Walk:
         worst = standins.of_answer(name, standins.Answer(due.most_bytes, shape))
         likely = standins.of_answer(name, standins.Answer(due.likely_bytes, shape))
         sight.keep(step.id, worst, likely, size=due.most_bytes, known=False)
+        sight.said[step.id] = due.said
         cost = due.cost if head.most else Cost()
         cost = cost.maybe() if head.will == "maybe" else cost
         row = replace(

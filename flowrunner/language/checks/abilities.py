@@ -18,7 +18,7 @@ from flowrunner.language.workflow import Step, Workflow
 from flowrunner.language.workflow.reader import mapping
 
 _LISTS = ("include", "tools")
-_DELIVERIES = ("background", "stream")
+_DELIVERED = ("background", "stream")
 
 
 def check_abilities(workflow: Workflow, providers: Providers) -> Iterator[Finding]:
@@ -57,7 +57,6 @@ class _Asking:
                 yield from self._of_project(key)
         yield from self._tools(parameters.get("tools"))
         yield from self._include(parameters.get("include"))
-        yield from self._delivery()
         if self._wants_shape():
             shaped = next((key for key in ("output", "schema") if key in self._written), "text")
             yield from self._field("structured_outputs", self._route(shaped))
@@ -74,6 +73,8 @@ class _Asking:
             said = next((each for each in ("prompt", "prompt_file") if each in self._written), "id")
             return (*self.step.route, said)
         defaults = mapping(mapping(self.workflow.document.value).get("defaults"))
+        if key in _DELIVERED and key not in defaults:
+            return self._route("delivery")
         return ("defaults", key) if key in defaults else (*self.step.route, "id")
 
     def _field(self, key: str, route: Route) -> Iterator[Finding]:
@@ -103,14 +104,6 @@ class _Asking:
                 route = (*self._route("include"), position)
                 said = f"`{key}` in `include`"
                 yield self._lacks("include", said, route, "take it out of `include`")
-
-    def _delivery(self) -> Iterator[Finding]:
-        way = self._written.get("delivery", _DELIVERIES)
-        for key in _DELIVERIES:
-            route = (*self.step.route, "delivery" if way == key else key)
-            asked = way == key or (key == "stream" and self._written.get(key) is True)
-            if asked and not does(self.abilities.supports, key):
-                yield self._lacks(key, f"`{key}`", route, self._taken_out(route, key))
 
     def _wants_shape(self) -> bool:
         asked = mapping(mapping(self.prompt.parameters.get("text")).get("format"))

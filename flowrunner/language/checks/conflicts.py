@@ -7,15 +7,25 @@ from typing import Any
 
 from flowrunner.catalog import parameters
 from flowrunner.diagnostics import Finding, Route, did_you_mean
-from flowrunner.language.workflow import Workflow
+from flowrunner.language.request import Prompt
+from flowrunner.language.workflow import Step, Workflow
 from flowrunner.language.workflow.reader import mapping
 
 
 def check_conflicts(workflow: Workflow) -> Iterator[Finding]:
     """Pairs of keys of one step that exclude each other."""
+    defaults = mapping(mapping(workflow.document.value).get("defaults"))
+    yield from _deliveries(defaults, ("defaults",))
     for step in workflow.all_steps():
         fields = workflow.written(step)
         yield from _pairs(fields, step.route)
+        yield from _deliveries(fields, step.route)
+        if mapping(fields.get("stream_options")) and not _is_streamed(step):
+            yield _conflict(
+                "`stream_options` says how a stream is sent, but the step does not stream",
+                (*step.route, "stream_options"),
+                "write `delivery: stream` too, or take it out",
+            )
 
 
 def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
@@ -47,6 +57,23 @@ def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
         )
 
 
+def _deliveries(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
+    """`delivery` beside the API's own word for the same thing."""
+    delivery = fields.get("delivery")
+    for key in ("stream", "background"):
+        said = fields.get(key)
+        if isinstance(delivery, str) and isinstance(said, bool) and said != (delivery == key):
+            yield _conflict(
+                f"`delivery: {delivery}` and `{key}: {str(said).lower()}` do not agree",
+                (*route, key),
+                f"take `{key}` out: `delivery` says it all",
+            )
+
+
+def _is_streamed(step: Step) -> bool:
+    return isinstance(step.verb, Prompt) and step.verb.parameters.get("stream") is True
+
+
 def _conflict(message: str, route: Route, help: str) -> Finding:  # noqa: A002
     return Finding("conflict", message, route, help, aim="key")
 
@@ -59,7 +86,12 @@ def refusals_without_conflict(workflow: Workflow, conflicts: list[Finding]) -> I
             yield refusal
 
 
-_PARTNERS = {"previous_response_id": "conversation", "store": "background"}
+_PARTNERS = {
+    "previous_response_id": "conversation",
+    "store": "background",
+    "stream": "delivery",
+    "background": "delivery",
+}
 
 
 def check_request(workflow: Workflow) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flowrunner.language.forms import Leaf
+from flowrunner.language.request import Prompt
 from flowrunner.language.templates import Mention
 from flowrunner.language.workflow.parts import (
     Branch,
@@ -89,6 +90,7 @@ def lift(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     edges: dict[int, _Edges] = {id(place.step): _Edges() for place in places}
     for place in places:
         _add_mentions(place, known, edges)
+        _add_parent(place, known, edges)
         for name in place.step.needs:
             lifted = _lifted(place, known.get(name))
             if lifted is not None:
@@ -108,6 +110,18 @@ def _add_mentions(place: Place, known: Mapping[str, Place], edges: Mapping[int, 
             if mention.guarded or leaf.used_as == "condition":
                 continue
             own.unguarded |= {name} if lifted is None else {name, lifted[1]}
+
+
+def _add_parent(place: Place, known: Mapping[str, Place], edges: Mapping[int, _Edges]) -> None:
+    """A step leans on the one that it continues as on one that it mentions."""
+    verb = place.step.verb
+    if not isinstance(verb, Prompt) or verb.continues is None:
+        return
+    name = verb.continues.step
+    lifted = _lifted(place, known.get(name))
+    if lifted is not None:
+        edges[id(lifted[0])].mentioned[lifted[1]] = None
+        edges[id(place.step)].unguarded.add(name)
 
 
 def _lifted(place: Place, target: Place | None) -> tuple[Step, str] | None:

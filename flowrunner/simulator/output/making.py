@@ -92,8 +92,8 @@ def _compaction(turn: Turn) -> list[Item]:
     """A compaction, where one is asked for or the context has grown past the threshold."""
     rules = turn.body.get("context_management") or ()
     thresholds = [rule.get("compact_threshold") for rule in rules if rule["type"] == "compaction"]
-    rendered = turn.context.tokens + input_tokens(turn.body)
-    is_past = any(limit is not None and rendered > limit for limit in thresholds)
+    least = min((limit for limit in thresholds if limit is not None), default=None)
+    is_past = least is not None and turn.context.tokens + input_tokens(turn.body) > least
     return [compaction_item(turn)] if is_past or turn.context.is_compacted else []
 
 

@@ -17,6 +17,7 @@ from flowrunner.simulator.turn import Turn
 
 _LOGPROBS = "message.output_text.logprobs"
 _LONGEST_TOLD = 80
+_TOLD = ("function_call_output", "custom_tool_call_output")
 
 
 def reasoning_item(turn: Turn, place: str = "") -> Item:
@@ -86,7 +87,7 @@ def _format(turn: Turn) -> dict[str, Any]:
 
 def _told(turn: Turn) -> str:
     """What the client's tools answered, for a message that comes after it."""
-    outputs = [item["output"] for item in turn.since_user if item["type"].endswith("_output")]
+    outputs = [item["output"] for item in turn.since_user if item["type"] in _TOLD]
     texts = [text if isinstance(text, str) else json.dumps(text) for text in outputs]
     told = ["“" + " ".join(text.split())[:_LONGEST_TOLD] + "”" for text in texts]
     if not told or turn.subject.quote in {text.strip("“”") for text in told}:
