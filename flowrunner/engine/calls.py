@@ -63,7 +63,7 @@ class Caller:
     one that has not. With a `budget` the most that a request may cost is set aside before it
     leaves; `earlier_tokens` are those of the response that it goes on from. `partial` is what
     had come of the answer that was lost last. `is_elsewhere` says that the server is not that of
-    the run.
+    the run. `halt` is told of an end after which nobody can succeed.
     """
 
     run: str
@@ -80,6 +80,7 @@ class Caller:
     may_change_things: bool = False
     budget: Budget | None = None
     is_elsewhere: bool = False
+    halt: Callable[[GiveUp], None] = lambda _: None
     earlier_tokens: int | None = None
     has_sent: bool = False
     partial: str = ""
@@ -178,6 +179,9 @@ class Caller:
             self._waited_s = 0.0
             self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
+            if isinstance(decision, GiveUp) and decision.stops_run:
+                # Before the room is free: whoever waits for it shall not ask in vain.
+                self.halt(decision)
             await self._record(address, outcome, decision, body.get("model"))
         return outcome, decision
 

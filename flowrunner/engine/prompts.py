@@ -270,6 +270,7 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         may_change_things=verb.may_change_things,
         budget=unit.place.budget,
         is_elsewhere=is_elsewhere,
+        halt=lambda gave_up: shared.halt(_without_answer(gave_up, {}, "")),
     )
 
 
