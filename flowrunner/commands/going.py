@@ -67,7 +67,7 @@ class Going:
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
         scrubber = Scrubber((*self.operator.secrets(), *self.secrets))
         writing = Writing(scrubber)
-        passing = (lambda: writing.line(style)) if self.viewer.is_live else None
+        passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)
         lines = ProgressLines(style, simulated=simulated)
 
