@@ -158,10 +158,14 @@ def test_killed_amid_a_stream_nothing_is_paid_for_twice_under_hold(
     project: Project, simulate: Callable[..., Simulator]
 ) -> None:
     simulator, arrived = begun(project, simulate)
-    running = project.start("run", "live.yaml", "--on-unknown", "hold")
+    running = project.start_at_a_terminal("run", "live.yaml", "--on-unknown", "hold")
     assert arrived.wait(30)
+    running.expect_exact('writing… "Once')
     kill(running.pid)
-    assert running.wait().status == -signal.SIGKILL
+    running.expect(pytest.importorskip("pexpect").EOF)
+    running.close()
+    assert running.signalstatus == signal.SIGKILL
+    assert project.latest.state.steps["story"].calls[0].state == "sent"
     resumed = project.run("resume")
     assert resumed.status == ExitStatus.HELD
     run = project.latest
