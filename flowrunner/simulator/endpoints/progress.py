@@ -97,6 +97,7 @@ def _hand_over_later(backend: Backend, exchange: Exchange, ready: Handover) -> N
     pace = effect.pace or backend.behaviour.pace
     run = Run(_outcome(exchange, ready.response), pace, backend.behaviour.clock, telling)
     ready.keep(ready.response, run)
+    run.at_end = exchange.settle_later()
     if telling is None:
         _answer_run(exchange, run, run.begin())
     else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowrunner.simulator.backend import Backend
+from flowrunner.simulator.background import Run
 from flowrunner.simulator.exchange import Exchange
 from flowrunner.simulator.state.items import Item, said_items, shown
 from flowrunner.simulator.turn import Turn
@@ -33,8 +34,8 @@ class Remembering:
             conversation.user = self.exchange.number
             self.exchange.settle = self._settle
 
-    def keep(self, outcome: Mapping[str, Any]) -> None:
-        """Remember what has come of it."""
+    def keep(self, outcome: Mapping[str, Any], run: Run | None) -> None:
+        """Remember what has come of it, or will have where it is in the background."""
         exchange, context = self.exchange, self.turn.context
         output = said_items(_whole(outcome, self.made), exchange.names)
         self.backend.containers.note(output)
@@ -46,7 +47,7 @@ class Remembering:
         if context.conversation is not None and outcome.get("status") in _LASTING:
             items = (*context.given, *output)
             self.backend.histories.keep_items(items)
-            context.conversation.note(exchange.number, items)
+            context.conversation.note(exchange.number, items, run)
 
     def _settle(self) -> None:
         conversation = self.turn.context.conversation

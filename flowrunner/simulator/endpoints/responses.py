@@ -44,7 +44,7 @@ def _create(backend: Backend, exchange: Exchange) -> None:
     memory.begin()
 
     def keep(outcome: dict[str, Any], run: Run | None) -> None:
-        memory.keep(outcome)
+        memory.keep(outcome, run)
         if exchange.body.get("store") is not False:
             stored = Stored(json_bytes(outcome), run, made)
             backend.store.put(str(exchange.response_id), stored)
@@ -70,6 +70,7 @@ def _turn(backend: Backend, exchange: Exchange) -> Turn:
     backend.validator.check(body)
     check_together(body)
     check_attachments(body, backend.files)
+    backend.containers.check_alive((body.get("tools") or ()), body.get("input"))
     context = gather(body, backend.memory, exchange.names)
     turn = Turn(body, exchange.names, behaviour.seed, behaviour.clock(), context)
     check_sealed(context.given, behaviour.seed, turn.model)
