@@ -83,7 +83,7 @@ async def prompt(unit: Unit) -> Ending:
     async with turn(unit, called) as talk:
         found = await find(unit, called, talk, _asked(unit, verb))
         if found is not None:
-            return _without_answer(found, {}, None)
+            return _without_answer(found, {}, "")
         return await _prompt(unit, verb, {**body, "conversation": talk.id}, talk)
 
 
