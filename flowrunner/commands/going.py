@@ -28,6 +28,7 @@ from flowrunner.errors import ExitStatus, FlowrunnerError
 from flowrunner.events import Event, RunFinished, RunResumed, RunStarted, Warned
 from flowrunner.journal.index import Index
 from flowrunner.journal.journal import Journal
+from flowrunner.journal.lasting import LastingIds
 from flowrunner.platform import on_end_signals
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.terminal import ProgressLines
@@ -123,6 +124,7 @@ class Going:
                 environ=os.environ,
                 shelf=shelf,
                 live=writing if self.viewer.is_live else None,
+                lasting=LastingIds(self.operator.project),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:

@@ -53,12 +53,14 @@ class _Nothing:
 class FileRun:
     """One workflow file at work in a run: the file itself or one that a step calls.
 
-    `names` are what all its templates see; `is_stopped` says that a `stop` ended it.
+    `names` are what all its templates see; `is_stopped` says that a `stop` ended it. `path` is the
+    unit that called it.
     """
 
     workflow: Workflow
     names: Mapping[str, Any]
     is_stopped: bool = False
+    path: Path = ()
 
 
 def never() -> bool:

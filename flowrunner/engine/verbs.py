@@ -108,7 +108,7 @@ async def call_workflow(unit: Unit) -> Ending:
     if faults:
         return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
-    file = FileRun(called, run_names(given, plan.run, plan.started_at))
+    file = FileRun(called, run_names(given, plan.run, plan.started_at), path=unit.path)
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)
     place = Place(file, path=unit.path, deadline=unit.inner_deadline(), budget=budget)

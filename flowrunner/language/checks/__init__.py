@@ -18,6 +18,7 @@ from flowrunner.language.checks.conflicts import (
     refusals_without_conflict,
 )
 from flowrunner.language.checks.continues import check_continues
+from flowrunner.language.checks.conversations import check_conversations
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
@@ -40,7 +41,15 @@ _OF_THE_FILE = (
     check_braces,
     check_model_names,
 )
-_OF_PLACES = (check_ids, check_needs, check_mentions, check_reach, check_keys, check_continues)
+_OF_PLACES = (
+    check_ids,
+    check_needs,
+    check_mentions,
+    check_reach,
+    check_keys,
+    check_continues,
+    check_conversations,
+)
 _OF_SIGHTS = (check_branches, check_calls)
 
 
