@@ -306,6 +306,7 @@ RULES: dict[str, str] = {
     "argument": "A called workflow gets the inputs that it declares, each of its kind.",
     "conflict": "Two keys that exclude each other do not stand in one step.",
     "continue": "A step continues a prompt step above it in its own list, which runs once.",
+    "conversation": "A conversation is named by an id or a name; a name that lasts names one only.",
     "duplicate-id": "An id is given once in a file, without regard to case.",
     "env": "A command receives only environment variables that the file's `env` names.",
     "gate": "`stop` does not stand inside `for_each`: one entry cannot end the whole file.",

@@ -271,6 +271,22 @@ class ForEachBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationBegan(Event):
+    """A conversation is about to be spoken in that the file calls by a name (Responses API:
+    `conversation`); a resume speaks in the same one.
+
+    `key` tells it apart from others of the run, `id` is the API's. `is_new` is false for one that
+    an earlier run began. `address` is the unit that speaks first.
+    """
+
+    address: Address
+    name: str
+    key: str
+    id: str
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAsked(Event):
     """A person is asked to agree to a text before anything below goes on."""
 

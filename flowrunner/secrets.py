@@ -67,8 +67,9 @@ class Scrubber:
 
     def scrub_growing(self, text: str) -> str:
         """The text as `scrub` gives it, without an end in which a secret may just be beginning."""
+        text = self.scrub(text)
         held = max((_begun(text, form) for form in self._forms), default=0)
-        return self.scrub(text[: len(text) - held])
+        return text[: len(text) - held]
 
     def scrub_json(self, value: JSON) -> JSON:
         """A JSON value with every secret in its texts, keys and numbers replaced; the same object

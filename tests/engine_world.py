@@ -14,13 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
-from flowrunner.engine.ports import Decision, Live, Ports, Shelf, Stop
+from flowrunner.engine.ports import Decision, Lasting, Live, Ports, Shelf, Stop
 from flowrunner.engine.run import run
 from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import (
+    Answered,
+    Lost,
+    NotSent,
+    Outcome,
+    Refused,
+    Reply,
+    Told,
+)
 from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
@@ -167,6 +175,8 @@ class FakeSender:
     timeouts_s: list[float] = field(default_factory=list)
     deltas: tuple[Delta, ...] = ()
     pauses: Callable[[], int] = lambda: 1
+    errands: list[tuple[str, str, Any]] = field(default_factory=list)
+    tell: Callable[[str, str, Any], Reply] | None = None
     at_once: int = 0
     most_at_once: int = 0
     most_tasks: int = 0
@@ -200,9 +210,33 @@ class FakeSender:
         unit = client_request_id.split("/", 1)[1].rsplit("/", 1)[0]
         return self.script(unit, body)
 
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float,
+        content: bytes = b"",
+        content_type: str = "application/json",
+    ) -> Reply:
+        assert timeout_s > 0
+        assert content_type == "application/json"
+        body = json.loads(content) if content else None
+        self.errands.append((method, path, body))
+        await asyncio.sleep(0)
+        if self.tell is None:
+            raise AssertionError(f"nobody tells of {method} {path}")
+        return self.tell(method, path, body)
+
     def units(self) -> list[str]:
         """Whose requests were sent, in order."""
         return [name.split("/", 1)[1].rsplit("/", 1)[0] for name in self.bodies]
+
+
+def told(value: Any) -> Told:
+    """What a resource beside the responses says."""
+    content = json.dumps(value).encode()
+    return Told(value=value, content=content, http_status=200, request_id="req_3", elapsed_s=0.1)
 
 
 def in_turn(**outcomes: Iterable[Outcome]) -> Script:
@@ -218,13 +252,15 @@ def in_turn(**outcomes: Iterable[Outcome]) -> Script:
 @dataclass
 class World:
     """One run folder and what happened in it over several processes. `pauses` says for how many
-    turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs. With many
-    requests a journal that is not `inline` shares its commits among them. `live` is told the
-    `deltas` of every answer that is streamed."""
+    turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs, `tell`
+    answers what costs nothing. With many requests a journal that is not `inline` shares its commits
+    among them. `live` is told the `deltas` of every answer that is streamed."""
 
     folder: Path
     pauses: Callable[[], int] = lambda: 1
     shelf: Shelf | None = None
+    lasting: Lasting | None = None
+    tell: Callable[[str, str, Any], Reply] | None = None
     inline: bool = True
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: tuple[str, ...] = ()
@@ -298,7 +334,9 @@ class World:
     def _work(
         self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
     ) -> Ended:
-        sender = FakeSender(script or in_turn(), pauses=self.pauses, deltas=self.deltas)
+        sender = FakeSender(
+            script or in_turn(), pauses=self.pauses, deltas=self.deltas, tell=self.tell
+        )
 
         async def work() -> RunFinished:
             await journal.append(first)
@@ -313,6 +351,7 @@ class World:
                 environ={"PATH": os.environ["PATH"], "SEEN": "yes", "UNSEEN": "no"},
                 shelf=self.shelf,
                 live=self.live,
+                lasting=self.lasting,
             )
             return await run(plan, ports, stop or Stop(), self.folder)
 

@@ -19,10 +19,10 @@ from flowrunner.responses.stream import (
     Delta,
     Ended,
     Left,
-    ServerSent,
     SseParser,
     TooBig,
 )
+from flowrunner.responses.stream.sse import ServerSent
 
 TEXT = "Grüße, 世界! 🙂"
 RESPONSE: dict[str, Any] = {

@@ -19,7 +19,7 @@ from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.ledger import Ledger
 
 KEY = {"authorization": "Bearer sk-test"}
-ASKED = {"model": "gpt-5.4", "input": "Say hi", "background": True}
+ASKED = {"model": "gpt-4o", "input": "Say hi", "background": True}
 START = 1_800_000_000.0
 
 

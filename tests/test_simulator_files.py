@@ -281,6 +281,19 @@ def test_a_container_is_gone_when_nobody_uses_it() -> None:
     assert talk.send("GET", "containers/cntr_0/files")[0] == 404
 
 
+def test_a_container_that_is_gone_spoils_what_names_it() -> None:
+    talk = Talk()
+    output = talk.create(tools=[CODE])["output"]
+    user = {"role": "user", "content": "more"}
+    talk.create(input=[*output, user])
+    talk.now += 1_200
+    _, error = talk.refused(input=[*output, user])
+    assert error["message"] == "Container is expired."
+    tool = {"type": "code_interpreter", "container": output[1]["container_id"]}
+    assert talk.refused(tools=[tool])[0] == 400
+    talk.create(tools=[CODE])
+
+
 def test_a_file_that_no_code_made_is_not_found() -> None:
     talk = Talk()
     path = cited(talk.create(tools=[CODE]))

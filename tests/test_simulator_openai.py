@@ -289,8 +289,8 @@ def test_hosted_tools_arrive_as_the_package_names_them(client: openai.OpenAI, st
             response = events.get_final_response()
     else:
         response = client.responses.create(**asked)
-    for item in response.output:
-        strictly(item, ResponseOutputItem)
+    for found in response.output:
+        strictly(found, ResponseOutputItem)
     assert [item.type for item in response.output] == [
         "reasoning",
         "web_search_call",
@@ -318,8 +318,8 @@ def test_a_function_is_called_answered_and_spoken_of(client: openai.OpenAI) -> N
     )
     assert "sunny" in second.output_text
     items = list(client.responses.input_items.list(second.id, order="asc", limit=1))
-    for item in items:
-        strictly(item, ResponseItem)
+    for found in items:
+        strictly(found, ResponseItem)
     assert [item.type for item in items] == [
         "message",
         "reasoning",
@@ -342,8 +342,8 @@ def test_a_conversation_lives_as_the_package_expects(client: openai.OpenAI) -> N
     assert response.conversation is not None
     assert response.conversation.id == conversation.id
     items = list(client.conversations.items.list(conversation.id, order="asc", limit=3))
-    for item in items:
-        strictly(item, ConversationItem)
+    for found in items:
+        strictly(found, ConversationItem)
     assert len(items) == 2 + len(response.output)
     client.conversations.items.create(conversation.id, items=[hello])
     client.conversations.items.delete(items[0].id, conversation_id=conversation.id)

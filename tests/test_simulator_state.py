@@ -416,6 +416,35 @@ def test_a_failed_response_adds_nothing_to_its_conversation() -> None:
     talk.create(conversation=name)
 
 
+def test_a_conversation_is_locked_while_a_response_in_the_background_uses_it() -> None:
+    talk = Talk()
+    name = talk.post("conversations")["id"]
+    first = talk.create(conversation=name, background=True)
+    assert talk.refused(conversation=name)[1]["code"] == "conversation_locked"
+    talk.get(f"responses/{first['id']}")
+    assert talk.get(f"conversations/{name}/items")["data"] == []
+    assert talk.get(f"responses/{first['id']}")["status"] == "completed"
+    assert len(talk.get(f"conversations/{name}/items")["data"]) == 3
+    second = talk.create(conversation=name, background=True)
+    talk.post(f"responses/{second['id']}/cancel")
+    assert len(talk.get(f"conversations/{name}/items")["data"]) == 3
+    talk.create(conversation=name)
+
+
+def test_a_stream_has_its_conversation_until_its_end() -> None:
+    talk = Talk()
+    name = talk.post("conversations")["id"]
+    body = {"model": "gpt-5.4", "input": "x", "conversation": name, "stream": True}
+    for read in (False, True):
+        delivery = talk.deliver("POST", "responses", json.dumps(body).encode())
+        assert talk.refused(conversation=name)[1]["code"] == "conversation_locked"
+        assert delivery.reply is not None
+        assert delivery.reply.pieces is not None
+        assert not read or list(delivery.reply.pieces)
+        delivery.settle()
+        assert len(talk.get(f"conversations/{name}/items")["data"]) == (3 if read else 0)
+
+
 def test_a_lock_can_be_ordered() -> None:
     locked = {"status": 400, "error": "conversation_locked"}
     status, error = Talk([{"do": locked}]).refused()

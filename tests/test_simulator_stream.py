@@ -25,7 +25,7 @@ from flowrunner.simulator.stream import Piece
 
 SAMPLES = json.loads((Path(__file__).parent / "test_simulator_samples.json").read_text("utf-8"))
 KEY = {"authorization": "Bearer sk-test"}
-ASKED = {"model": "gpt-5.4", "input": "Say hi"}
+ASKED = {"model": "gpt-4o", "input": "Say hi"}
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 Event = dict[str, Any]
 
@@ -310,10 +310,17 @@ def test_a_long_text_has_no_more_deltas_than_a_client_can_take(length: int) -> N
 # ---- the same answer, streamed or not -----------------------------------------------------------
 
 
+UNREADABLE = {
+    *("messages dev+user", "function tools + choice"),
+    *("stateless replay", "compaction item replay"),
+}
+"""Samples that only their schema is content with: what they name is not there, or not ours."""
+
+
 @pytest.mark.parametrize("case", SAMPLES["valid"], ids=lambda case: case["name"])
 def test_each_valid_sample_ends_in_what_would_have_been_answered(case: dict[str, Any]) -> None:
     body = {name: value for name, value in case["body"].items() if name != "background_options"}
-    if {"previous_response_id", "conversation"} & body.keys():
+    if {"previous_response_id", "conversation"} & body.keys() or case["name"] in UNREADABLE:
         reply = Bench().deliver({**body, "stream": True}).reply
         assert reply is not None
         assert (reply.status, reply.pieces) in [(400, None), (404, None)]

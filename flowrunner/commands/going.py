@@ -29,6 +29,7 @@ from flowrunner.errors import ExitStatus, FlowrunnerError
 from flowrunner.events import Event, RunFinished, RunResumed, RunStarted, Warned
 from flowrunner.journal.index import Index
 from flowrunner.journal.journal import Journal
+from flowrunner.journal.lasting import LastingIds
 from flowrunner.platform import on_end_signals
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.terminal import ProgressLines
@@ -68,7 +69,7 @@ class Going:
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
         scrubber = Scrubber((*self.operator.secrets(), *self.secrets))
         writing = Writing(scrubber)
-        passing = (lambda: writing.line(style)) if self.viewer.is_live else None
+        passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)
         lines = ProgressLines(style, simulated=simulated)
 
@@ -124,6 +125,7 @@ class Going:
                 environ=os.environ,
                 shelf=shelf,
                 live=writing if self.viewer.is_live else None,
+                lasting=LastingIds(self.operator.project),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:

@@ -196,7 +196,9 @@ class _Counted:
             counted.tokens += earlier_tokens
         elif body.get("previous_response_id") is not None:
             counted.unbounded.append("the responses before it")
-        if body.get("conversation") is not None:
+        if body.get("conversation") is not None and earlier_tokens is not None:
+            counted.tokens += earlier_tokens
+        elif body.get("conversation") is not None:
             counted.unbounded.append("its conversation")
         if isinstance(body.get("prompt"), Mapping):
             counted.unbounded.append("a stored prompt")

@@ -53,13 +53,14 @@ class _Nothing:
 class FileRun:
     """One workflow file at work in a run: the file itself or one that a step calls.
 
-    `names` are what all its templates see; `is_stopped` says that a `stop` ended it. `capped_to`
-    is the provider that whoever calls it holds it to.
+    `names` are what all its templates see; `is_stopped` says that a `stop` ended it. `path` is the
+    unit that called it, `capped_to` the provider that whoever calls it holds it to.
     """
 
     workflow: Workflow
     names: Mapping[str, Any]
     is_stopped: bool = False
+    path: Path = ()
     capped_to: str | None = None
 
 

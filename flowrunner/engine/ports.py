@@ -9,17 +9,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from flowrunner.journal.journal import Journal
-from flowrunner.responses.outcome import Outcome
+from flowrunner.responses.outcome import Outcome, Reply
 from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
 
 class Sender(Protocol):
-    """Sends one request: exactly one POST, and an outcome whatever becomes of it."""
+    """Sends one request: exactly one paid POST, and an outcome whatever becomes of it; or with
+    `ask` one that costs nothing, to a resource beside the responses."""
 
     async def send(
         self,
@@ -31,6 +32,16 @@ class Sender(Protocol):
         progress: Progress | None = None,
         watch: Callable[[Delta], None] | None = None,
     ) -> Outcome: ...
+
+    async def ask(
+        self,
+        method: Literal["GET", "POST", "DELETE"],
+        path: str,
+        *,
+        timeout_s: float,
+        content: bytes = b"",
+        content_type: str = "application/json",
+    ) -> Reply: ...
 
 
 class Live(Protocol):
@@ -89,6 +100,15 @@ class Shelf(Protocol):
         gone."""
 
 
+class Lasting(Protocol):
+    """Ids that outlive a run, by keys. What is lost is begun anew."""
+
+    def get(self, key: str) -> str | None: ...
+    def put(self, key: str, value: str, note: Mapping[str, str], *, over: str | None = None) -> str:
+        """Keep an id, with a note for people; the one that is kept, which is another's unless it is
+        to be put `over` that."""
+
+
 class SystemClock:
     """The machine's own clock."""
 
@@ -114,6 +134,7 @@ class Ports:
     environ: Mapping[str, str]
     shelf: Shelf | None = None
     live: Live | None = None
+    lasting: Lasting | None = None
 
 
 @dataclass(slots=True)

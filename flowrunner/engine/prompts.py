@@ -12,11 +12,13 @@ from typing import Any
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
+from flowrunner.engine.conversations import Called, find, turn
 from flowrunner.engine.endings import Ending, failed
 from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
+from flowrunner.engine.shared import Talk
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
@@ -24,6 +26,7 @@ from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
 from flowrunner.responses.advice import advice
+from flowrunner.responses.history import as_items
 from flowrunner.responses.items import Answer, read_answer, read_output
 from flowrunner.responses.outcome import Answered
 from flowrunner.responses.retry import Asked, GiveUp, Hold, RetryPolicy
@@ -42,6 +45,7 @@ _FIXES = {
     "attempt with `retry: 2`",
 }
 
+_NO_TALKS = "go on from a step above with `continue` instead, which needs no conversation"
 _GONE = (
     "the answer that this step continues was taken from an earlier run, which is gone",
     "run it again without `reuse` for the step that is continued",
@@ -67,15 +71,34 @@ async def prompt(unit: Unit) -> Ending:
     body = with_thoughts(unit, verb, body)
     if unit.place.budget is not None:
         body = with_limits(body)
+    called = Called.of(unit, body, settings.who_answers(server))
+    if called is not None and not server.does("conversation"):
+        return failed("conversation", f"`{server.provider}` keeps no conversations", _NO_TALKS)
     body = server.fitted(body)
+    if called is None:
+        return await _prompt(unit, verb, body)
+    async with turn(unit, called) as talk:
+        found = await find(unit, called, talk, server.provider, _asked(unit, verb))
+        if found is not None:
+            return _without_answer(found, {}, "")
+        return await _prompt(unit, verb, {**body, "conversation": talk.id}, talk)
+
+
+async def _prompt(
+    unit: Unit, verb: Prompt, body: dict[str, JSON], talk: Talk | None = None
+) -> Ending:
+    """Ask, in a conversation that is this unit's for now, or outside any."""
     history = past_of(unit, verb)
     if history.is_gone:
         return failed("continue", *_GONE)
-    mark = fingerprint("prompt", settings.who_answers(server), _asked(history.joined(body)))
+    server = unit.shared.plan.settings.who_answers(unit.server_of(verb))
+    mark = fingerprint("prompt", server, _question(history.joined(body)))
     known = already(unit, mark) or from_elsewhere(unit, mark)
-    if known is not None:
+    # What was answered before something else was said in the conversation is no answer now.
+    is_outdated = talk is not None and talk.is_changed
+    if known is not None and not (is_outdated and known.status == "succeeded"):
         return known
-    run = _PromptRun.of(unit, verb, mark, history)
+    run = _PromptRun.of(unit, mark, history, talk)
     await run.caller.close(run.past)
     try:
         return replace(await run.finish(body), fingerprint=mark)
@@ -83,9 +106,12 @@ async def prompt(unit: Unit) -> Ending:
         stops = ExitStatus.BUDGET
         unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
         raise Stopped from None
+    finally:
+        if talk is not None:
+            talk.is_changed = talk.is_changed or run.caller.has_sent
 
 
-def _asked(body: dict[str, JSON]) -> dict[str, JSON]:
+def _question(body: dict[str, JSON]) -> dict[str, JSON]:
     """What is asked, however the answer is delivered: a result serves whoever asks the same."""
     return {key: value for key, value in body.items() if key not in _DELIVERY}
 
@@ -104,18 +130,20 @@ class _PromptRun:
     history: Past
     current: Sequence[CallState]
     past: Sequence[CallState]
+    talk: Talk | None = None
 
     @classmethod
-    def of(cls, unit: Unit, verb: Prompt, mark: str, history: Past) -> _PromptRun:
+    def of(cls, unit: Unit, mark: str, history: Past, talk: Talk | None) -> _PromptRun:
         """The unit with what its journal holds."""
-        before = unit.before
+        verb, before = unit.step.verb, unit.before
+        assert isinstance(verb, Prompt)
         calls = [] if before is None else before.calls
         since = _since(before, mark)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
         caller = _caller(unit, verb, mark)
-        caller.earlier_tokens = history.tokens
-        return cls(unit, verb, caller, history, current, past)
+        caller.earlier_tokens = history.tokens if talk is None else talk.tokens
+        return cls(unit, verb, caller, history, current, past, talk)
 
     async def finish(self, body: dict[str, JSON]) -> Ending:
         """The unit's end. Raises Stopped, BudgetRefusal."""
@@ -128,6 +156,7 @@ class _PromptRun:
             outcome = await self._answer(address, body, calls)
             if not isinstance(outcome, Answered):
                 return _without_answer(outcome, self._numbers(), self.caller.partial)
+            self._note_length(outcome)
             answer = read_answer(outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
@@ -139,6 +168,13 @@ class _PromptRun:
             body = _corrected(body, answer, fault)
         assert ending is not None, "a step has at least one attempt"
         return ending
+
+    def _note_length(self, outcome: Answered) -> None:
+        """What the next request in the conversation goes on from."""
+        if self.talk is not None:
+            usage = outcome.usage
+            self.talk.tokens = None if usage is None else usage.input + usage.output
+            self.caller.earlier_tokens = self.talk.tokens
 
     async def _answer(
         self, address: Address, body: dict[str, JSON], calls: Sequence[CallState]
@@ -211,17 +247,15 @@ def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str,
     """The request again, with the bad answer and what is wrong with it shown to the model."""
     if fault.correction is None:
         return body
-    asked = body.get("input")
-    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked or [])
-    items += [
-        {"role": "assistant", "content": answer.text},
-        {
-            "role": "user",
-            "content": f"That answer cannot be used: {fault.correction}. "
-            "Answer again, with the whole JSON value and nothing else.",
-        },
-    ]
-    return body | {"input": items}
+    correction = {
+        "role": "user",
+        "content": f"That answer cannot be used: {fault.correction}. "
+        "Answer again, with the whole JSON value and nothing else.",
+    }
+    if body.get("conversation") is not None:
+        return body | {"input": [correction]}  # the conversation holds the rest
+    said = {"role": "assistant", "content": answer.text}
+    return body | {"input": [*as_items(body.get("input")), said, correction]}
 
 
 def _since(before: StepState | None, mark: str) -> int | None:
@@ -238,14 +272,25 @@ def _since(before: StepState | None, mark: str) -> int | None:
     return None
 
 
-def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
-    """Who sends the unit's requests."""
-    plan, shared, server = unit.shared.plan, unit.shared, unit.server_of(verb)
-    is_elsewhere = server.provider != plan.settings.provider
-    host = f"the provider `{server.provider}`" if is_elsewhere else "the API"
+def _asked(unit: Unit, verb: Prompt) -> Asked:
+    """What sentences about the unit's requests may name."""
+    server = unit.server_of(verb)
+    is_elsewhere = server.provider != unit.shared.plan.settings.provider
     tools = verb.parameters.get("tools")
     listed = tools if isinstance(tools, list) else []
     labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
+    return Asked(
+        model=verb.model,
+        key_name=server.key_name,
+        mcp_servers=tuple(label for label in labels if isinstance(label, str)),
+        host=f"the provider `{server.provider}`" if is_elsewhere else "the API",
+        models=server.models,
+    )
+
+
+def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
+    """Who sends the unit's requests."""
+    plan, shared, server = unit.shared.plan, unit.shared, unit.server_of(verb)
     # What a person asks for again although it may have been paid for is asked for once.
     was_held = unit.before is not None and unit.before.status == "unknown"
     on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
@@ -256,20 +301,14 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         stop=shared.stop,
         limits=shared.limits,
         policy=RetryPolicy(on_unknown=on_unknown),
-        asked=Asked(
-            model=verb.model,
-            key_name=server.key_name,
-            mcp_servers=tuple(label for label in labels if isinstance(label, str)),
-            host=host,
-            models=server.models,
-        ),
+        asked=_asked(unit, verb),
         left_s=unit.left_s(),
         fresh=on_unknown == "hold",
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
         may_change_things=verb.may_change_things,
         budget=unit.place.budget,
-        is_elsewhere=is_elsewhere,
+        is_elsewhere=server.provider != plan.settings.provider,
         halt=lambda gave_up: shared.halt(_without_answer(gave_up, {}, "")),
     )
 

@@ -29,10 +29,23 @@ from flowrunner.report.figures import money
 
 
 @dataclass(slots=True)
+class Talk:
+    """A conversation of the run. `turn` is held by whoever speaks in it; `id` is the API's once it
+    is known. `is_changed` says that something new was said in it by this process, `tokens` how long
+    it is at most, None where nobody knows."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    id: str | None = None
+    is_changed: bool = False
+    tokens: int | None = None
+
+
+@dataclass(slots=True)
 class Shared:
     """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
-    `held` whose outcome is unknown. `spent` is what earlier processes spent."""
+    `held` whose outcome is unknown. `spent` is what earlier processes spent; `talks` are the
+    conversations that were spoken in, by their keys."""
 
     plan: Plan
     ports: Ports
@@ -44,7 +57,9 @@ class Shared:
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
     spent: Totals = field(default_factory=Totals)
+    talks: dict[str, Talk] = field(default_factory=dict)
     asked_for: Counter[str] = field(default_factory=Counter)
+    _known_talks: Mapping[str, str] | None = None
     _lost_before: list[tuple[str, Worst]] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
@@ -63,6 +78,13 @@ class Shared:
     def is_ending(self) -> bool:
         """Whether nothing new may start in this run."""
         return self.halted is not None or self.stop.reason is not None
+
+    @property
+    def known_talks(self) -> Mapping[str, str]:
+        """The ids of the conversations that earlier processes of the run called by names."""
+        if self._known_talks is None:
+            self._known_talks = self.ports.journal.conversations()
+        return self._known_talks
 
     def claims(self, target: FilePath, unit: str) -> bool:
         """Whether a unit may write a file: no other does, whatever the case of its letters."""

@@ -155,7 +155,8 @@ class Runner:
             return failed("not-a-list", f"`for_each` needs a list, found {found(source)}")
         await self._begun(whole, len(source))
         most = self.shared.plan.at_once
-        room = 1 if whole.step.has_effects else min(loop.at_once or most, most)
+        in_turn = whole.step.has_effects or whole.step.shares_conversation
+        room = 1 if in_turn else min(loop.at_once or most, most)
         tally = _Tally()
         work = iter(range(len(source)))
         tally.workers = min(room, len(source))

@@ -110,7 +110,8 @@ async def call_workflow(unit: Unit) -> Ending:
     plan = unit.shared.plan
     caller = unit.place.file
     cap = caller.capped_to or caller.workflow.provider
-    file = FileRun(called, run_names(given, plan.run, plan.started_at), capped_to=cap)
+    names = run_names(given, plan.run, plan.started_at)
+    file = FileRun(called, names, path=unit.path, capped_to=cap)
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)
     place = Place(file, path=unit.path, deadline=unit.inner_deadline(), budget=budget)

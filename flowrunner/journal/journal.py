@@ -168,6 +168,10 @@ class Journal:
         step = self._reader.step(unit)
         return None if step is None else answer_to(self._reader, step)
 
+    def conversations(self) -> dict[str, str]:
+        """The ids of the conversations that the run calls by names, by their keys."""
+        return {event.key: event.id for event in self._reader.conversations()}
+
     def spent_below(self, unit: str) -> Totals:
         """The sums over the calls of a unit, of its items and rounds, and of what is below them.
 

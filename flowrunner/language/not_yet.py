@@ -45,7 +45,6 @@ TABLE = (
     _key(("step",), "call", "with"),
     _key(("step",), "attach", "within"),
     _key(("step",), "accept_risk"),
-    _key(_ALL_STEPS, "conversation"),
     _key(_ALL_STEPS, "max_turns"),
     *(
         NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way))

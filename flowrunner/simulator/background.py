@@ -32,8 +32,15 @@ class Pace:
     poll_after_ms: int | None = None
 
 
+def _nothing() -> None:
+    """Most responses hold nothing until their end."""
+
+
 class Run:
-    """One background response. `telling` is how it is streamed, None where it is not to be."""
+    """One background response. `telling` is how it is streamed, None where it is not to be.
+
+    `at_end` is called when it has ended in one way or another.
+    """
 
     def __init__(
         self,
@@ -51,6 +58,7 @@ class Run:
         self._seen_done = 0
         self._is_over = False
         self._is_cancelled = False
+        self.at_end: Callable[[], None] = _nothing
 
     @property
     def is_cancelled(self) -> bool:
@@ -90,6 +98,7 @@ class Run:
         if not self._is_over:
             self._is_over = self._is_cancelled = True
             self._response = early(self._response, "cancelled")
+            self.at_end()
         return self._response
 
     def finish(self) -> None:
@@ -99,6 +108,7 @@ class Run:
         self._is_over = True
         if self.telling is None and self._response.get("status") == "completed":
             self._response = {**self._response, "completed_at": int(self._clock())}
+        self.at_end()
 
     @property
     def _is_stuck(self) -> bool:

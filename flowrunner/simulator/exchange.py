@@ -107,6 +107,11 @@ class Exchange:
     def request_id(self) -> str:
         return f"req_{self.names.hexadecimal('request', 32)}"
 
+    def settle_later(self) -> Callable[[], None]:
+        """What ends what it holds, which from now on is not ended when its reply leaves."""
+        settle, self.settle = self.settle, _nothing
+        return settle
+
     def answer(self, status: int, content: dict[str, Any]) -> None:
         """Answer with a JSON object."""
         self.status = status

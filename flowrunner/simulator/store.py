@@ -6,19 +6,25 @@ Who may store one and how one is asked for is left to `endpoints`, what was said
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from flowrunner.simulator.background import Run
+from flowrunner.simulator.state.items import Item
 
 _KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A response as it was answered; `run` says how far one in the background is."""
+    """A response as it was answered; `run` says how far one in the background is.
+
+    `made` has the items that no script gave by their ids, with all that `include` may bring.
+    """
 
     content: bytes
     run: Run | None = None
+    made: Mapping[str, Item] = field(default_factory=dict)
 
 
 class Store:

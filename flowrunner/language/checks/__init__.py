@@ -19,6 +19,7 @@ from flowrunner.language.checks.conflicts import (
     refusals_without_conflict,
 )
 from flowrunner.language.checks.continues import check_continues
+from flowrunner.language.checks.conversations import check_conversations
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
@@ -29,7 +30,7 @@ from flowrunner.language.checks.models import (
     check_reasoning,
 )
 from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
-from flowrunner.language.checks.providers import check_providers
+from flowrunner.language.checks.providers import check_providers, check_talks
 from flowrunner.language.checks.reach import check_reach, may_be_empty
 from flowrunner.language.checks.sights import Sights
 from flowrunner.language.checks.templates import check_templates
@@ -48,7 +49,15 @@ _OF_THE_FILE = (
     check_braces,
     check_model_names,
 )
-_OF_PLACES = (check_ids, check_needs, check_mentions, check_reach, check_keys, check_continues)
+_OF_PLACES = (
+    check_ids,
+    check_needs,
+    check_mentions,
+    check_reach,
+    check_keys,
+    check_continues,
+    check_conversations,
+)
 _OF_SIGHTS = (check_branches, check_calls)
 
 
@@ -77,6 +86,7 @@ def check_meaning(
     if providers is not None:
         findings += check_providers(workflow, providers)
         findings += check_abilities(workflow, providers)
+        findings += check_talks(workflow, providers)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))
 

@@ -19,6 +19,7 @@ def check_conflicts(workflow: Workflow) -> Iterator[Finding]:
     for step in workflow.all_steps():
         fields = workflow.written(step)
         yield from _pairs(fields, step.route)
+        yield from _histories(step, fields)
         yield from _deliveries(fields, step.route)
         if mapping(fields.get("stream_options")) and not _is_streamed(step):
             yield _conflict(
@@ -26,6 +27,24 @@ def check_conflicts(workflow: Workflow) -> Iterator[Finding]:
                 (*step.route, "stream_options"),
                 "write `delivery: stream` too, or take it out",
             )
+
+
+def _histories(step: Step, fields: Mapping[str, Any]) -> Iterator[Finding]:
+    """A response that is named and a conversation, also where `defaults` bring one of them."""
+    if not isinstance(step.verb, Prompt) or step.verb.continues is not None:
+        return
+    given = step.verb.parameters
+    if given.get("conversation") is None or given.get("previous_response_id") is None:
+        return
+    key = "previous_response_id" if "previous_response_id" in fields else "conversation"
+    own = {"conversation", "previous_response_id"} <= fields.keys()
+    other = "conversation" if key == "previous_response_id" else "previous_response_id"
+    yield _conflict(
+        "`conversation` and `previous_response_id` cannot stand together: each brings its own "
+        "history",
+        (*step.route, key),
+        "keep one of them" if own else f"`{other}: null` here takes back what `defaults` say",
+    )
 
 
 def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
@@ -41,13 +60,6 @@ def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
             f"`text.format` and `{shaped}` both say what the answer looks like",
             (*route, "text", "format"),
             f"take `format` out: `{shaped}` writes it",
-        )
-    if fields.get("conversation") is not None and fields.get("previous_response_id") is not None:
-        yield _conflict(
-            "`conversation` and `previous_response_id` cannot stand together: each brings its own "
-            "history",
-            (*route, "previous_response_id"),
-            "keep one of them",
         )
     if fields.get("background") is True and fields.get("store") is False:
         yield _conflict(

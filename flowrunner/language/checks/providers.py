@@ -5,14 +5,15 @@ Where a provider stands is left to `project`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from flowrunner.diagnostics import Finding, Route
 from flowrunner.events import JSON
-from flowrunner.language.forms import has_template
+from flowrunner.language.forms import has_template, plain
 from flowrunner.language.providers import Providers, unknown_provider
 from flowrunner.language.request import Prompt
-from flowrunner.language.workflow import CallWorkflow, Workflow
+from flowrunner.language.workflow import CallWorkflow, Step, Workflow
 from flowrunner.language.workflow.reader import mapping
 
 
@@ -27,6 +28,32 @@ def check_providers(workflow: Workflow, providers: Providers) -> Iterator[Findin
             yield from _check_name(named, (*step.route, "provider"), providers)
         elif isinstance(step.verb, CallWorkflow) and workflow.provider is not None:
             yield from _check_call(step.verb, workflow.provider, (*step.route, "workflow"))
+
+
+def check_talks(workflow: Workflow, providers: Providers) -> Iterator[Finding]:
+    """Conversations that two steps have with different providers: neither knows what was said to
+    the other."""
+    first: dict[str, tuple[Step, str]] = {}
+    defaults = mapping(mapping(workflow.document.value).get("defaults"))
+    for step in workflow.all_steps():
+        if not isinstance(step.verb, Prompt):
+            continue
+        written = workflow.written(step)
+        called = written.get("conversation", defaults.get("conversation"))
+        if called is None:
+            continue
+        name = providers.name_for(step.verb.provider)
+        above, other = first.setdefault(json.dumps(plain(called)), (step, name))
+        if other != name:
+            yield Finding(
+                "conflict",
+                f"this conversation is one with `{other}` in `{above.id}` and would be another one "
+                f"with `{name}` here",
+                (*step.route, "conversation" if "conversation" in written else "id"),
+                "let both steps go to one `provider`, or write `continue` here: it sends what was "
+                "said again",
+                aim="key",
+            )
 
 
 def _check_name(name: JSON, route: Route, providers: Providers) -> Iterator[Finding]:

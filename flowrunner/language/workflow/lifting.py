@@ -20,6 +20,7 @@ from flowrunner.language.workflow.parts import (
     Steps,
     Verb,
 )
+from flowrunner.language.workflow.talks import Talk, shares_talk, talks_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,13 +136,16 @@ def _lifted(place: Place, target: Place | None) -> tuple[Step, str] | None:
 def _rebuilt(steps: tuple[Step, ...], edges: Mapping[int, _Edges]) -> tuple[Step, ...]:
     gates: dict[str, None] = {}
     effect: str | None = None
+    spoken: dict[Talk, str] = {}
     rebuilt = []
     for step in steps:
         own = edges[id(step)]
         verb = _rebuilt_verb(step, edges)
         done = dataclasses.replace(step, verb=verb)
         has_effects = _has_effects(done)
+        talks = talks_of(done)
         earlier = [effect] if has_effects and effect is not None else []
+        earlier += [id_ for talk, id_ in spoken.items() if talk in talks]
         waits_for = dict.fromkeys([*own.mentioned, *own.needed, *gates, *earlier])
         rebuilt.append(
             dataclasses.replace(
@@ -149,12 +153,14 @@ def _rebuilt(steps: tuple[Step, ...], edges: Mapping[int, _Edges]) -> tuple[Step
                 waits_for=tuple(waits_for),
                 unguarded=frozenset(own.unguarded),
                 has_effects=has_effects,
+                shares_conversation=shares_talk(done),
             )
         )
         if step.is_gate:
             gates[step.id] = None
         if has_effects:
             effect = step.id
+        spoken |= dict.fromkeys(talks, step.id)
     return tuple(rebuilt)
 
 

@@ -135,6 +135,9 @@ def build_prompt(
     if "prompt" in own or "input" in own:
         # A step that says what to ask replaces whatever the defaults ask.
         defaults = {key: form for key, form in defaults.items() if key != "input"}
+    if own.get("conversation") is not None:
+        # One conversation replaces another as a whole, whatever names it.
+        defaults = {key: form for key, form in defaults.items() if key != "conversation"}
     output = read_output(reader, fields, route)
     schema = read_schema(reader, fields, route)
     merged = merge(defaults, own)

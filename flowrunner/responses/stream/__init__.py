@@ -8,8 +8,8 @@ Pure: nothing here reads a socket or a clock. What becomes of the request is lef
 """
 
 from flowrunner.responses.stream.assembly import KEPT, Assembly, Broken, Ended, Left, what_broke
-from flowrunner.responses.stream.events import Delta, StreamEvent, read_event
-from flowrunner.responses.stream.sse import ServerSent, SseParser, TooBig
+from flowrunner.responses.stream.events import Delta
+from flowrunner.responses.stream.sse import SseParser, TooBig
 
 __all__ = [
     "KEPT",
@@ -18,10 +18,7 @@ __all__ = [
     "Delta",
     "Ended",
     "Left",
-    "ServerSent",
     "SseParser",
-    "StreamEvent",
     "TooBig",
-    "read_event",
     "what_broke",
 ]

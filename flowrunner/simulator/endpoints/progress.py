@@ -59,19 +59,12 @@ def show(backend: Backend, exchange: Exchange, stored: Stored) -> None:
     if response is None:
         _forget(backend, exchange.ids["response_id"])
         raise _not_found(exchange)
-    response = _as_asked(backend, exchange, response)
+    include = include_of(exchange.request.query, catalog.include_keys)
+    response = as_shown(response, include, stored.made)
     if stored.run is None:
         exchange.answer(200, response)
     else:
         _answer_run(exchange, stored.run, response)
-
-
-def _as_asked(backend: Backend, exchange: Exchange, response: dict[str, Any]) -> dict[str, Any]:
-    """A response with what `include` asks for now, whatever it asked for at its creation."""
-    said = backend.histories.get(exchange.ids["response_id"])
-    include = include_of(exchange.request.query, catalog.include_keys)
-    whole = {str(item["id"]): item for item in said.output} if said else {}
-    return as_shown(response, include, whole)
 
 
 def _forget(backend: Backend, response_id: str) -> None:
@@ -104,6 +97,7 @@ def _hand_over_later(backend: Backend, exchange: Exchange, ready: Handover) -> N
     pace = effect.pace or backend.behaviour.pace
     run = Run(_outcome(exchange, ready.response), pace, backend.behaviour.clock, telling)
     ready.keep(ready.response, run)
+    run.at_end = exchange.settle_later()
     if telling is None:
         _answer_run(exchange, run, run.begin())
     else:

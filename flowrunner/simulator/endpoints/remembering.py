@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowrunner.simulator.backend import Backend
+from flowrunner.simulator.background import Run
 from flowrunner.simulator.exchange import Exchange
 from flowrunner.simulator.state.items import Item, said_items, shown
 from flowrunner.simulator.turn import Turn
@@ -19,12 +20,12 @@ _LASTING = ("completed", "incomplete")
 
 @dataclass(frozen=True, slots=True)
 class Remembering:
-    """One answer on its way into the memory. `whole` has its items with all that they have."""
+    """One answer on its way into the memory. `made` has its items with all that they have."""
 
     backend: Backend
     exchange: Exchange
     turn: Turn
-    whole: Mapping[str, Item]
+    made: Mapping[str, Item]
 
     def begin(self) -> None:
         """Hold the conversation, where there is one, until the call is settled."""
@@ -33,10 +34,10 @@ class Remembering:
             conversation.user = self.exchange.number
             self.exchange.settle = self._settle
 
-    def keep(self, outcome: Mapping[str, Any]) -> None:
-        """Remember what has come of it."""
+    def keep(self, outcome: Mapping[str, Any], run: Run | None) -> None:
+        """Remember what has come of it, or will have where it is in the background."""
         exchange, context = self.exchange, self.turn.context
-        output = said_items(_whole(outcome, self.whole), exchange.names)
+        output = said_items(_whole(outcome, self.made), exchange.names)
         self.backend.containers.note(output)
         usage = exchange.usage
         if self.turn.body.get("store") is not False:
@@ -46,7 +47,7 @@ class Remembering:
         if context.conversation is not None and outcome.get("status") in _LASTING:
             items = (*context.given, *output)
             self.backend.histories.keep_items(items)
-            context.conversation.note(exchange.number, items)
+            context.conversation.note(exchange.number, items, run)
 
     def _settle(self) -> None:
         conversation = self.turn.context.conversation
@@ -54,28 +55,29 @@ class Remembering:
             conversation.settle(self.exchange.number)
 
 
-def whole_items(response: Mapping[str, Any]) -> dict[str, Item]:
+def items_by_id(response: Mapping[str, Any]) -> dict[str, Item]:
     """The items of a response by their ids."""
     return {str(item.get("id")): item for item in _items(response)}
 
 
 def as_shown(
-    response: dict[str, Any], include: Iterable[str], whole: Mapping[str, Item] | None = None
+    response: dict[str, Any], include: Iterable[str], made: Mapping[str, Item]
 ) -> dict[str, Any]:
-    """A response with as much of its items as `include` asks for."""
-    if not isinstance(response.get("output"), list):
+    """A response with as much as `include` asks for of the items that no script gave."""
+    if not made or not isinstance(response.get("output"), list):
         return response
-    return {**response, "output": shown(_whole(response, whole or {}), include)}
+    return {**response, "output": shown(_whole(response, made), include)}
 
 
-def _whole(response: Mapping[str, Any], whole: Mapping[str, Item]) -> list[Any]:
+def _whole(response: Mapping[str, Any], made: Mapping[str, Item]) -> list[Item]:
+    items = _items(response)
+    return [made[item["id"]] if _is_whole(item, made) else item for item in items]
+
+
+def _is_whole(item: Item, made: Mapping[str, Item]) -> bool:
     # An item that ended early is not the whole one, although it has its id.
-    return [
-        whole[item["id"]]
-        if item.get("id") in whole and item.get("status") == whole[item["id"]].get("status")
-        else item
-        for item in _items(response)
-    ]
+    whole = made.get(str(item.get("id")))
+    return whole is not None and whole.get("status") == item.get("status")
 
 
 def _items(response: Mapping[str, Any]) -> list[Item]:

@@ -14,7 +14,7 @@ from flowrunner.simulator.backend import Backend
 from flowrunner.simulator.background import Run
 from flowrunner.simulator.endpoints.billing import bill
 from flowrunner.simulator.endpoints.progress import Handover, find_stored, hand_over, resume, show
-from flowrunner.simulator.endpoints.remembering import Remembering, as_shown, whole_items
+from flowrunner.simulator.endpoints.remembering import Remembering, as_shown, items_by_id
 from flowrunner.simulator.envelope import Refusal, invalid_type
 from flowrunner.simulator.exchange import Exchange, json_bytes
 from flowrunner.simulator.faults import Effect
@@ -30,23 +30,26 @@ from flowrunner.simulator.turn import Turn
 
 def _create(backend: Backend, exchange: Exchange) -> None:
     turn = _turn(backend, exchange)
-    response = _answer(backend, turn)
+    scripted = _script(backend, turn.body)
+    response = _answer(turn, scripted)
     effect = _fit_effect(exchange)
     _change_answer(response, turn, effect)
+    is_scripted = isinstance(scripted, dict) and "output" in scripted
+    made = {} if is_scripted else items_by_id(response)
     if effect.is_paid:
         bill(exchange, response)
     answers.patch(response, effect.fields)
     exchange.response_id = response.get("id")
-    memory = Remembering(backend, exchange, turn, whole_items(response))
+    memory = Remembering(backend, exchange, turn, made)
     memory.begin()
 
     def keep(outcome: dict[str, Any], run: Run | None) -> None:
-        memory.keep(outcome)
+        memory.keep(outcome, run)
         if exchange.body.get("store") is not False:
-            stored = Stored(json_bytes(outcome), run)
+            stored = Stored(json_bytes(outcome), run, made)
             backend.store.put(str(exchange.response_id), stored)
 
-    hand_over(backend, exchange, Handover(as_shown(response, turn.include), keep))
+    hand_over(backend, exchange, Handover(as_shown(response, turn.include, made), keep))
 
 
 def _fit_effect(exchange: Exchange) -> Effect:
@@ -67,6 +70,7 @@ def _turn(backend: Backend, exchange: Exchange) -> Turn:
     backend.validator.check(body)
     check_together(body)
     check_attachments(body, backend.files)
+    backend.containers.check_alive((body.get("tools") or ()), body.get("input"))
     context = gather(body, backend.memory, exchange.names)
     turn = Turn(body, exchange.names, behaviour.seed, behaviour.clock(), context)
     check_sealed(context.given, behaviour.seed, turn.model)
@@ -74,8 +78,7 @@ def _turn(backend: Backend, exchange: Exchange) -> Turn:
     return turn
 
 
-def _answer(backend: Backend, turn: Turn) -> dict[str, Any]:
-    scripted = _script(backend, turn.body)
+def _answer(turn: Turn, scripted: dict[str, Any] | str | None) -> dict[str, Any]:
     try:
         return answers.build_response(turn, scripted)
     except BadSchema as fault:

@@ -32,7 +32,9 @@ _QUOTA_CODES = (
     "project_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
 )
-_BUSY = "Another request is using this conversation. Please retry in a few seconds."
+_BUSY = (
+    "Another process is currently operating on this conversation. Please retry in a few seconds."
+)
 _FAST = "Slow down: your traffic grew too fast."
 _BY_CODE = {
     **dict.fromkeys(_QUOTA_CODES, (_QUOTA, "insufficient_quota")),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowrunner.simulator.background import Run
 from flowrunner.simulator.envelope import Refusal
 from flowrunner.simulator.state.items import Item
 
@@ -19,7 +20,7 @@ _KEPT = 10_000
 @dataclass(slots=True)
 class Conversation:
     """One conversation. `user` is the number of the call whose reply is not delivered yet, `coming`
-    what it will add."""
+    what it will add, `run` how far it is in the background."""
 
     id: str
     created_at: int
@@ -27,6 +28,7 @@ class Conversation:
     items: list[Item] = field(default_factory=list)
     user: int | None = None
     coming: tuple[Item, ...] = ()
+    run: Run | None = None
 
     def resource(self) -> dict[str, Any]:
         """It as the API shows it."""
@@ -51,16 +53,17 @@ class Conversation:
                 "conversation_locked",
             )
 
-    def note(self, call: int, items: Iterable[Item]) -> None:
-        """Add what a call was given and put out, once it is settled."""
+    def note(self, call: int, items: Iterable[Item], run: Run | None = None) -> None:
+        """Add what a call was given and put out, once it is settled and unless it is cancelled."""
         if self.user == call:
-            self.coming = tuple(items)
+            self.coming, self.run = tuple(items), run
 
     def settle(self, call: int) -> None:
         """Have what the call noted, and be free for others. Twice does no harm."""
         if self.user == call:
-            self.items.extend(self.coming)
-            self.coming, self.user = (), None
+            if self.run is None or not self.run.is_cancelled:
+                self.items.extend(self.coming)
+            self.coming, self.run, self.user = (), None, None
 
 
 class Conversations:

@@ -125,6 +125,16 @@ class Containers:
                 if note.get("type") == "container_file_citation" and note.get("container_id"):
                     self._add(note)
 
+    def check_alive(self, tools: Iterable[dict[str, Any]], given: Any) -> None:
+        """Raise Refusal where a tool or an item of the input names a container that is gone."""
+        items = given if isinstance(given, list) else ()
+        named = [tool.get("container") for tool in tools]
+        named += [item.get("container_id") for item in items]
+        for name in named:
+            used = self._used.get(name) if isinstance(name, str) else None
+            if used is not None and used + _IDLE_S <= self._clock():
+                raise Refusal("Container is expired.", "input")
+
     def files(self, container_id: str) -> dict[str, ContainerFile]:
         """The files of a container by id. Raises Refusal where there is none any more."""
         used = self._used.get(container_id)
