@@ -210,6 +210,23 @@ class FakeSender:
         unit = client_request_id.split("/", 1)[1].rsplit("/", 1)[0]
         return self.script(unit, body)
 
+    async def compact(
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        return await self.send(
+            body,
+            client_request_id=client_request_id,
+            timeout_s=timeout_s,
+            fresh=fresh,
+            progress=progress,
+        )
+
     async def ask(
         self,
         method: str,

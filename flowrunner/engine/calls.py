@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flowrunner.engine.budget import Budget
 from flowrunner.engine.drafts import Draft
@@ -61,8 +62,8 @@ class Caller:
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
-    leaves; `earlier_tokens` are those of the response that it goes on from. `partial` is what
-    had come of the answer that was lost last.
+    leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
+    it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
     """
 
     run: str
@@ -80,6 +81,7 @@ class Caller:
     budget: Budget | None = None
     prices: Prices | None = None
     earlier_tokens: int | None = None
+    compacts: bool = False
     has_sent: bool = False
     partial: str = ""
     answered: list[CallAnswered] = field(default_factory=list)
@@ -138,7 +140,11 @@ class Caller:
     ) -> tuple[Outcome | None, Decision]:
         if self.budget is None:
             return await self._post_once(address, body)
-        worst = worst_case(body, self.prices, self.earlier_tokens)
+        bounded = body
+        if self.compacts and self.earlier_tokens is not None:
+            # What is made shorter is no longer than it was.
+            bounded = {**body, "max_output_tokens": self.earlier_tokens}
+        worst = worst_case(bounded, self.prices, self.earlier_tokens)
         with await self.budget.reserve(worst) as reserved:
             try:
                 outcome, decision = await self._post_once(address, body)
@@ -187,15 +193,15 @@ class Caller:
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
         progress, draft = Progress(), Draft(address.unit, self.ports.live)
         longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
+        send = partial(self.ports.sender.send, watch=draft.take)
         try:
             await self._record_sent(address, body, request_id)
-            outcome = await self.ports.sender.send(
+            outcome = await (self.ports.sender.compact if self.compacts else send)(
                 body,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
-                watch=draft.take,
             )
         except asyncio.CancelledError:
             ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
+from flowrunner.journal.state import StepState
 
 
 def fingerprint(*parts: JSON) -> str:
@@ -55,3 +56,17 @@ def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
         fingerprint=mark,
         reused_from=f"{found.run}/{found.unit}",
     )
+
+
+def begun_at(before: StepState | None, mark: str) -> int | None:
+    """The record with which this go at a unit began, where an earlier process left it unfinished.
+
+    What was answered to another question is no answer; a loss is a loss whatever was asked.
+    """
+    if before is None or before.status != "running" or before.started_seq is None:
+        return None
+    since = before.started_seq
+    calls = [call for call in before.calls if call.sent_seq > since]
+    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
+        return since
+    return None

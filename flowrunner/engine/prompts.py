@@ -7,22 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
+from flowrunner.engine.compacting import shorten
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
 from flowrunner.engine.endings import Ending, failed
 from flowrunner.engine.estimate import with_limits
-from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
+from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
 from flowrunner.engine.shared import Talk
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
-from flowrunner.journal.state import CallState, StepState
+from flowrunner.journal.state import CallState
 from flowrunner.json_text import NotJson
 from flowrunner.language.request import Prompt
 from flowrunner.responses.history import as_items
@@ -94,6 +96,24 @@ async def _prompt(
     history = past_of(unit, verb)
     if history.is_gone:
         return failed("continue", *_GONE)
+    try:
+        if verb.continues is None or not verb.continues.compact:
+            return await _go_on(unit, body, history, talk)
+        calling = partial(_caller, verb=verb)
+        shorter = await shorten(unit, history, body, calling)
+        if isinstance(shorter, GiveUp | Hold):
+            return _without_answer(shorter, {}, "")
+        return shorter if isinstance(shorter, Ending) else await _go_on(unit, body, shorter)
+    except BudgetRefusal as refusal:
+        stops = ExitStatus.BUDGET
+        unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
+        raise Stopped from None
+
+
+async def _go_on(
+    unit: Unit, body: dict[str, JSON], history: Past, talk: Talk | None = None
+) -> Ending:
+    """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
     server = unit.shared.plan.settings.server
     mark = fingerprint("prompt", server, _question(history.joined(body)))
     known = already(unit, mark) or from_elsewhere(unit, mark)
@@ -105,10 +125,6 @@ async def _prompt(
     await run.caller.close(run.past)
     try:
         return replace(await run.finish(body), fingerprint=mark)
-    except BudgetRefusal as refusal:
-        stops = ExitStatus.BUDGET
-        unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
-        raise Stopped from None
     finally:
         if talk is not None:
             talk.is_changed = talk.is_changed or run.caller.has_sent
@@ -141,10 +157,10 @@ class _PromptRun:
         verb, before = unit.step.verb, unit.before
         assert isinstance(verb, Prompt)
         calls = [] if before is None else before.calls
-        since = _since(before, mark)
+        since = begun_at(before, mark)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
-        caller = _caller(unit, verb, mark)
+        caller = _caller(unit, mark, verb)
         caller.earlier_tokens = history.tokens if talk is None else talk.tokens
         return cls(unit, verb, caller, history, current, past, talk)
 
@@ -261,20 +277,6 @@ def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str,
     return body | {"input": [*as_items(body.get("input")), said, correction]}
 
 
-def _since(before: StepState | None, mark: str) -> int | None:
-    """The record with which this go at a unit began, where an earlier process left it unfinished.
-
-    What was answered to another question is no answer; a loss is a loss whatever was asked.
-    """
-    if before is None or before.status != "running" or before.started_seq is None:
-        return None
-    since = before.started_seq
-    calls = [call for call in before.calls if call.sent_seq > since]
-    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
-        return since
-    return None
-
-
 def _asked(unit: Unit, verb: Prompt) -> Asked:
     """What sentences about the unit's requests may name."""
     tools = verb.parameters.get("tools")
@@ -287,7 +289,7 @@ def _asked(unit: Unit, verb: Prompt) -> Asked:
     )
 
 
-def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
+def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
     """Who sends the unit's requests."""
     plan, shared = unit.shared.plan, unit.shared
     # What a person asks for again although it may have been paid for is asked for once.

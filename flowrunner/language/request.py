@@ -31,9 +31,11 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The prompt step of the same list whose response another one goes on from."""
+    """The prompt step of the same list whose response another one goes on from. With `compact` all
+    that was said up to there is made shorter first."""
 
     step: str
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
     alone = _likely_body(prompt, sight, terms) or constant
     guess = _padded(alone, before.likely_bytes)
     about = likely(guess, terms.prices).usd
-    high = None if worst is None else _of_attempts(worst, attempts, terms)
+    shortening = _shortening(prompt, constant, before, terms)
+    high = None if worst is None else _sum(_of_attempts(worst, attempts, terms), shortening.high)
+    about = _sum(about, shortening.about)
     set_here = terms.limited and _constants(form).get("max_output_tokens") is None
     is_known = all(map(sight.is_known, leaves(form)))
     least = least_usd(alone if is_known else constant, terms.prices)
@@ -72,6 +74,23 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
         assumes=() if worst is None else worst_case(worst, terms.prices).assumes,
         said=_said(worst, guess, attempts),
     )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _shortening(prompt: Prompt, constant: Mapping[str, JSON], before: Said, terms: Terms) -> Cost:
+    """What it costs to make shorter what was said before, which is no longer then than it was."""
+    if prompt.continues is None or not prompt.continues.compact:
+        return Cost()
+    asked = {key: constant[key] for key in ("model", "service_tier") if key in constant}
+    longest = {**asked, "previous_response_id": _UNSEEN}
+    if before.most_tokens is not None:
+        longest["max_output_tokens"] = before.most_tokens
+    guess = _padded(asked, before.likely_bytes)
+    worst = worst_case(longest, terms.prices, before.most_tokens)
+    return Cost(0.0, worst.usd, likely(guess, terms.prices).usd)
 
 
 def _said_before(prompt: Prompt, sight: Sight) -> Said:

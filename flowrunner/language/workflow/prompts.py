@@ -156,8 +156,10 @@ def build_prompt(
 
 def read_continue(fields: Mapping[str, Any]) -> Continue | None:
     """Which step another one continues, as the file says."""
-    named = fields.get("continue")
-    return Continue(named) if isinstance(named, str) else None
+    written = fields.get("continue")
+    named = mapping(written).get("step") if isinstance(written, Mapping) else written
+    compact = mapping(written).get("compact") is True
+    return Continue(named, compact) if isinstance(named, str) else None
 
 
 def prompt_leaves(prompt: Prompt) -> list[Leaf]:
