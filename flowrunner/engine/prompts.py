@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
@@ -24,6 +25,7 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import CallState, StepState
 from flowrunner.json_text import NotJson
+from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
 from flowrunner.responses.history import as_items
 from flowrunner.responses.items import Answer, read_answer, read_output
@@ -73,6 +75,10 @@ async def prompt(unit: Unit) -> Ending:
     settings = unit.shared.plan.settings
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     body = with_thoughts(unit, verb, body)
+    try:
+        body = with_parts(body, await attached_parts(unit, verb))
+    except Unattachable as fault:
+        return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
         body = with_limits(body)
     called = Called.of(unit, body)
@@ -306,6 +312,7 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
         may_change_things=verb.may_change_things,
+        fill=shared.outgoing.filled,
         budget=unit.place.budget,
         prices=plan.settings.prices,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowrunner.events import JSON
+from flowrunner.language.attachments import FileMark
 from flowrunner.report.bounds import Bounds
 
 _SHOWN_APART = {"input", "instructions", "tools", "text"}
@@ -44,6 +45,7 @@ def asked(request: JSON, holder: Holder) -> dict[str, JSON] | None:
             {"role": role, "content": holder.hold(content)}
             for role, content in _messages(request.get("input"))
         ],
+        "attached": attached(request.get("input")),
         "tools": [_tool_name(tool) for tool in request.get("tools") or ()],
         "output_schema": holder.hold_some(_schema(text)),
         "parameters": {key: holder.hold(value) for key, value in rest.items()},
@@ -129,13 +131,38 @@ def _message(item: JSON) -> tuple[str, JSON]:
 
 
 def _only_texts(content: list[JSON]) -> list[str] | None:
+    """The texts of a message that holds nothing else, but for what is told as attached."""
+    rest = [part for part in content if _attached(part) is None]
     texts = [
         part.get("text")
-        for part in content
+        for part in rest
         if isinstance(part, dict) and part.get("type") in {"input_text", "output_text"}
     ]
     readable = [text for text in texts if isinstance(text, str)]
-    return readable if len(readable) == len(content) else None
+    return readable if len(readable) == len(rest) else None
+
+
+def attached(given: JSON) -> list[dict[str, JSON]]:
+    """The files and addresses that stand in the input of a request, in their order."""
+    items = given if isinstance(given, list) else []
+    contents = [item.get("content") for item in items if isinstance(item, dict)]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    found = [_attached(part) for part in parts]
+    return [each for each in found if each is not None]
+
+
+def _attached(part: JSON) -> dict[str, JSON] | None:
+    if not isinstance(part, dict) or part.get("type") not in {"input_image", "input_file"}:
+        return None
+    detail = part.get("detail")
+    shown = {"detail": detail if isinstance(detail, str) else None}
+    mark = FileMark.in_part(part)
+    if mark is not None:
+        return {"name": mark.name, "media_type": mark.media_type, "bytes": mark.size, **shown}
+    url = part.get("image_url") or part.get("file_url")
+    if isinstance(url, str) and url.startswith(("https://", "http://")):
+        return {"name": url, "media_type": None, "bytes": None, **shown}
+    return None
 
 
 def _tool_name(tool: JSON) -> str:

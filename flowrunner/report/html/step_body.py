@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowrunner.events import JSON
-from flowrunner.report.figures import counted, duration
+from flowrunner.report.figures import attached_words, counted, duration
 from flowrunner.report.html.markup import Child, Markup, element, link, several
 from flowrunner.report.html.nesting import approval, reused
 from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw, tokens_line
@@ -82,6 +82,7 @@ def _asked(asked: JSON) -> Child:
     messages = [("instructions", asked["instructions"])] if asked["instructions"] else []
     messages += [(message["role"], message["content"]) for message in asked["messages"]]
     told: list[Child] = [_message(role, content) for role, content in messages]
+    told += _listed("Attached", [raw(attached_words(each)) for each in asked["attached"]])
     if asked["tools"]:
         told.append(element("p", "soft", "Tools: ", ", ".join(asked["tools"])))
     if asked["output_schema"]:
