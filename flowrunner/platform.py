@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import secrets
 import signal
 import stat
 import subprocess
@@ -108,6 +109,60 @@ else:
             return os.open(parts[-1], into | os.O_NONBLOCK, dir_fd=above)
         finally:
             os.close(above)
+
+
+def write_inside(folder: Path, parts: Sequence[str], content: bytes) -> None:
+    """Write a new private file below a folder, whole or not at all, with the folders on its way.
+
+    No link is followed, also none that was put there a moment ago. `folder` holds no links itself.
+    Raises FileExistsError where something has that name already, else OSError.
+    """
+    if not parts or any(part in ("", ".", "..") for part in parts):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    _write_inside(folder, parts, content)
+
+
+if sys.platform == "win32":
+
+    def _write_inside(folder: Path, parts: Sequence[str], content: bytes) -> None:
+        target = folder.joinpath(*parts)
+        make_private_dir(target.parent)
+        if target.parent.resolve(strict=True) != target.parent:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        write_atomically(target, content)
+
+else:
+
+    def _write_inside(folder: Path, parts: Sequence[str], content: bytes) -> None:
+        into = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
+        above = os.open(folder, into)
+        try:
+            for part in parts[:-1]:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o700, dir_fd=above)
+                below = os.open(part, into, dir_fd=above)
+                os.close(above)
+                above = below
+            _write_new(above, parts[-1], content)
+        finally:
+            os.close(above)
+
+    def _write_new(folder: int, name: str, content: bytes) -> None:
+        temporary = f".{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            # A link to a name that is taken fails, where a new name for the file would not.
+            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.unlink(temporary, dir_fd=folder)
+        os.fsync(folder)
 
 
 def _umask() -> int:

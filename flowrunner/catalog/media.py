@@ -95,7 +95,7 @@ def media_type(name: str, head: bytes) -> str:
     """
     check_ending(name)
     ending = ending_of(name)
-    found = _picture(head)
+    found = picture_type(head)
     if head.startswith(_PDF) or (ending == "pdf" and _PDF in head):
         found = "application/pdf"
     if found is not None:
@@ -120,7 +120,8 @@ def media_type_by_name(name: str) -> str:
     return {**IMAGES, **_ZIPPED, **_COMPOUND, **_TEXTS}.get(ending, "text/plain")
 
 
-def _picture(head: bytes) -> str | None:
+def picture_type(head: bytes) -> str | None:
+    """The media type of a picture that models can look at, by its first bytes, or None."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):

@@ -20,6 +20,7 @@ from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer
+from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import SystemClock
@@ -108,7 +109,8 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        if state.exit_status is ExitStatus.DONE and not options.accept_changes:
+        is_done = state.exit_status is ExitStatus.DONE
+        if is_done and not options.accept_changes and not _lacks_files(state):
             raise UsageError(
                 f"the run {state.run} is done; there is nothing to resume",
                 help=f"`flowrunner show {state.run} --result` prints its result, "
@@ -125,6 +127,12 @@ def resume(
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _lacks_files(state: RunState) -> bool:
+    """Whether a file of an answer could not be saved, which is tried again."""
+    ends = state.steps.values()
+    return any(step.status == "succeeded" and step.reason == MISSING_FILES for step in ends)
 
 
 def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:

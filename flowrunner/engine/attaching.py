@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.catalog import media
+from flowrunner.engine.artefacts import ARTEFACTS
 from flowrunner.engine.place import FileRun, GivenFile
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON
@@ -33,9 +34,6 @@ from flowrunner.project.attachable import ChangedFile, Located
 from flowrunner.project.files import UnreadableFile
 from flowrunner.project.globs import matching_files, no_match
 from flowrunner.visible import one_line
-
-ARTEFACTS = "files"
-"""The folder of a run in which its artefacts stand; their paths begin with it."""
 
 GO_ON = "`flowrunner resume --accept-changes` goes on with what is there now"
 _SHOWN = 200

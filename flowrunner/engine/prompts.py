@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flowrunner.engine.artefacts import keep_files, with_missing_files
 from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
-from flowrunner.engine.endings import Ending, failed
+from flowrunner.engine.endings import MISSING_FILES, Ending, failed
 from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
@@ -106,7 +107,7 @@ async def _prompt(
     # What was answered before something else was said in the conversation is no answer now.
     is_outdated = talk is not None and talk.is_changed
     if known is not None and not (is_outdated and known.status == "succeeded"):
-        return known
+        return await with_missing_files(unit, known)
     run = _PromptRun.of(unit, mark, history, talk)
     await run.caller.close(run.past)
     try:
@@ -167,9 +168,11 @@ class _PromptRun:
                 return _without_answer(outcome, self._numbers(), self.caller.partial)
             self._note_length(outcome)
             answer = read_answer(outcome.response)
+            kept = await keep_files(self.unit, outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
-                return Ending("succeeded", result=self._result(answer, output))
+                reason = MISSING_FILES if kept.missing else None
+                return Ending("succeeded", reason, result=self._result(answer, output, kept.files))
             ending = _failed(answer, fault, self._numbers())
             acted = self.caller.may_change_things and has_acted(outcome)
             if acted or _RETRY_KINDS.get(fault.reason) not in retry.on:
@@ -219,13 +222,14 @@ class _PromptRun:
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
-    def _result(self, answer: Answer, output: JSON) -> StepResult:
+    def _result(self, answer: Answer, output: JSON, files: tuple[str, ...]) -> StepResult:
         return StepResult(
             "succeeded",
             text=answer.text,
             output=output,
             has_output=self.prompt.has_output,
             sources=answer.sources,
+            files=files,
             **self._numbers(),
         )
 

@@ -5,12 +5,17 @@ Bodies are read as they are: unknown items and fields are shown under their own 
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
+from flowrunner.catalog import media
 from flowrunner.events import JSON
 from flowrunner.language.attachments import FileMark
 from flowrunner.report.bounds import Bounds
+from flowrunner.responses.artefacts import artefacts
 
+_MOST_PICTURES = 2
+_PICTURE_VALUES = 2
 _SHOWN_APART = {"input", "instructions", "tools", "text"}
 
 
@@ -63,9 +68,24 @@ def answered(result: JSON, response: JSON, holder: Holder) -> dict[str, JSON] | 
         "incomplete": _incomplete(response),
         "sources": [source for source in given.get("sources") or () if isinstance(source, dict)],
         "files": [str(name) for name in given.get("files") or ()],
+        "pictures": _pictures(response, holder.bounds),
         "tool_calls": [call for call in given.get("tool_calls") or () if isinstance(call, dict)],
     }
     return told if any(value not in (None, []) for value in told.values()) else None
+
+
+def _pictures(response: JSON, bounds: Bounds) -> list[str]:
+    """The first small pictures of a Response, as data URLs; others are seen in their files."""
+    if bounds.value is None or not isinstance(response, dict):
+        return []
+    contents = [each.content for each in artefacts(response) if each.content is not None]
+    small = [each for each in contents if len(each) <= bounds.value * _PICTURE_VALUES]
+    kinds = [media.picture_type(each[: media.HEAD_BYTES]) for each in small]
+    shown = [(kind, each) for kind, each in zip(kinds, small, strict=True) if kind is not None]
+    return [
+        f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        for kind, content in shown[:_MOST_PICTURES]
+    ]
 
 
 def output_text(response: JSON) -> str | None:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from flowrunner.events import JSON
 from flowrunner.report.figures import attached_words, counted, duration
-from flowrunner.report.html.markup import Child, Markup, element, link, several
+from flowrunner.report.html.markup import (
+    Child,
+    Markup,
+    element,
+    link,
+    picture,
+    several,
+    side_file,
+)
 from flowrunner.report.html.nesting import approval, reused
 from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw, tokens_line
 from flowrunner.report.html.values import raw_json, readable, short
@@ -108,7 +116,8 @@ def _answered(answered: JSON) -> Child:
     if given is not None:
         told.append(element("div", "message answer", readable(given)))
     told += _sources(answered["sources"])
-    told += _listed("Files", [raw(name) for name in answered["files"]])
+    told += [picture(url, "A picture of the answer") for url in answered["pictures"]]
+    told += _listed("Files", [side_file(name) for name in answered["files"]])
     told += _listed("Tool calls", [readable({"value": one}) for one in answered["tool_calls"]])
     return several(*told)
 
