@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from flowrunner.responses.artefacts import MOST_FILES, artefacts
 from flowrunner.responses.outcome import Answered, Reply
 from tests.engine_world import Ended, World, answered, in_turn, lost, refused, told
 from tests.sample_files import png
+from tests.test_engine_reuse import remembered
 
 DRAW = """\
 steps:
@@ -214,6 +216,28 @@ steps:
         ["files/each-1/a.csv"],
         ["files/each-2/a.csv"],
     ]
+
+
+def test_what_is_reused_brings_its_files(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, second = World(tmp_path / "first"), World(tmp_path / "second")
+    steps = DRAW + "    reuse: true\n"
+    remembered(first, second, steps, script=in_turn(draw=[drawn(png())]))
+    earlier = second.folder / "run-0"
+    shutil.copytree(first.run_folder, earlier)
+    again = second.run(steps)
+    assert (again.sender.units(), again.reason("draw")) == ([], "reused")
+    assert content(second, files(again)[0]) == png()
+
+
+def test_what_lost_its_files_is_not_reused(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, second = World(tmp_path / "first"), World(tmp_path / "second")
+    steps = DRAW + "    reuse: true\n"
+    remembered(first, second, steps, script=in_turn(draw=[drawn(png())]))
+    assert second.run(steps).sender.units() == ["draw"]
 
 
 # What a response holds.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from flowrunner.language.forms import leaves
 from flowrunner.language.paths import is_absolute, project_root
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import CallWorkflow, Input, Workflow
-from flowrunner.language.workflow.origins import reads_answers
+from flowrunner.language.workflow.origins import reads_answers, with_makers
 from flowrunner.project.attachable import ChangedFile, Located
 from flowrunner.project.files import UnreadableFile
 from flowrunner.project.globs import matching_files, no_match
@@ -114,7 +115,8 @@ class _Finder:
             if scheme_of(written) is not None:
                 yield _Wanted(self._url(entry, written), detail, None)
             elif entry.is_written_out:
-                yield from self._written_out(written, detail)
+                for each in _written_out(written, self._folder):
+                    yield _Wanted(os.path.relpath(each.path, self._folder), detail, each)
             else:
                 yield _Wanted(written, detail, self._filled_in(written))
 
@@ -131,21 +133,6 @@ class _Finder:
             _said(written, "is an address that may come out of an answer: it is not opened"),
             "let addresses come from inputs alone",
         )
-
-    def _written_out(self, written: str, detail: str | None) -> Iterator[_Wanted]:
-        root = project_root(self._folder)
-        literal = Path(os.path.abspath(self._folder / written))  # noqa: PTH100
-        if not is_pattern(written) or literal.exists():
-            yield _Wanted(written, detail, Located(literal, root))
-            return
-        try:
-            found = matching_files(written, self._folder)
-        except UnreadableFile as fault:
-            raise Unattachable(_said(written, str(fault))) from None
-        if not found:
-            raise Unattachable(f"`attach`: {no_match([written])}")
-        for path in found:
-            yield _Wanted(os.path.relpath(path, self._folder), detail, Located(path, root))
 
     def _filled_in(self, written: str) -> Located:
         """The file of a path that a template gave: one that the run was given, one that a step
@@ -167,6 +154,21 @@ class _Finder:
         beside = self._folder / written
         is_inside = Path(os.path.normpath(beside)).is_relative_to(os.path.normpath(folder))
         return Located(beside if is_inside else folder / written, folder)
+
+
+def _written_out(written: str, folder: Path) -> list[Located]:
+    """The files of a path or pattern that stands in the workflow file. Raises Unattachable."""
+    root = project_root(folder)
+    literal = Path(os.path.abspath(folder / written))  # noqa: PTH100
+    if not is_pattern(written) or literal.exists():
+        return [Located(literal, root)]
+    try:
+        found = matching_files(written, folder)
+    except UnreadableFile as fault:
+        raise Unattachable(_said(written, str(fault))) from None
+    if not found:
+        raise Unattachable(f"`attach`: {no_match([written])}")
+    return [Located(path, root) for path in found]
 
 
 def _said(written: str, fault: str) -> str:
@@ -191,6 +193,29 @@ def _files_in(value: JSON, known: Input, workflow: Workflow) -> Iterator[tuple[s
         if isinstance(each, dict) and each.keys() >= {"path", "sha256", "stem"}:
             path = Path(os.path.abspath(folder / each["path"]))  # noqa: PTH100
             yield each["path"], GivenFile(path, each["sha256"])
+
+
+def written_out_files(workflow: Workflow, top: Path | None = None) -> dict[str, str]:
+    """The hashes of the files that a workflow, and those it calls, write out and that no step
+    makes, by their paths relative to its folder. What cannot be read is left out."""
+    top = top or workflow.folder
+    found: dict[str, str] = {}
+    for step, may_be_made in with_makers(workflow):
+        if isinstance(step.verb, CallWorkflow):
+            found |= written_out_files(step.verb.workflow, top)
+        entries = step.verb.attach if isinstance(step.verb, Prompt) and not may_be_made else ()
+        written = [entry.file.source.strip() for entry in entries if entry.is_written_out]
+        for path in written:
+            with suppress(Unattachable):
+                located = () if scheme_of(path) else _written_out(path, workflow.folder)
+                found |= dict(_hashes(located, top))
+    return found
+
+
+def _hashes(located: Iterable[Located], top: Path) -> Iterator[tuple[str, str]]:
+    for each in located:
+        with suppress(UnreadableFile):
+            yield Path(os.path.relpath(each.path, top)).as_posix(), each.read().mark.sha256
 
 
 def called_run(unit: Unit, call: CallWorkflow, given: Mapping[str, JSON], names: Any) -> FileRun:

@@ -18,8 +18,8 @@ from flowrunner.language.paths import is_absolute, project_root
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import Shape
 from flowrunner.language.templates.typed import item_of
-from flowrunner.language.workflow import CallWorkflow, Command, Step, Workflow
-from flowrunner.language.workflow.origins import reads_answers
+from flowrunner.language.workflow import Step, Workflow
+from flowrunner.language.workflow.origins import reads_answers, with_makers
 
 _PATHS = frozenset({"any", "text", "choice", "file"})
 _ADDRESS = ("http://", "https://")
@@ -27,8 +27,7 @@ _ADDRESS = ("http://", "https://")
 
 def check_attaching(places: Places, sights: Sights) -> Iterator[Finding]:
     """What is wrong with what steps attach, as far as the file tells."""
-    may_be_made = False
-    for step in (place.step for place in places.all):
+    for step, may_be_made in with_makers(places.workflow):
         fields = places.workflow.written(step)
         if isinstance(step.verb, Prompt):
             if "attach" in fields:
@@ -39,7 +38,6 @@ def check_attaching(places: Places, sights: Sights) -> Iterator[Finding]:
                 if entry.fault is not None and not may_be_made:
                     yield entry.fault
                 yield from _check_entry(places.workflow, step, entry, sights)
-        may_be_made |= isinstance(step.verb, Command | CallWorkflow) or step.save_to is not None
 
 
 def _check_partner(step: Step, has_input: bool) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Whether a template may read what an answer gave, as far as the file tells.
+"""Where things come from, as far as the file tells: texts out of answers, files that steps make.
 
 Inputs are what people gave, unless a workflow was called with something else. What follows from it
 is left to whoever asks.
@@ -6,12 +6,12 @@ is left to whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowrunner.language.forms import Leaf
 from flowrunner.language.templates import names_in
 from flowrunner.language.workflow.lifting import places_of
-from flowrunner.language.workflow.parts import Step, Workflow
+from flowrunner.language.workflow.parts import CallWorkflow, Command, Step, Workflow
 
 
 def reads_answers(
@@ -43,3 +43,11 @@ def _is_entry(loops: Sequence[Step], name: str, of_answers: frozenset[str]) -> b
             lists = [each for each in loop.leaves if each.route[len(loop.route)] == "for_each"]
             return any(_reads(loops[:at], each, of_answers) for each in lists)
     return False
+
+
+def with_makers(workflow: Workflow) -> Iterator[tuple[Step, bool]]:
+    """Every step, and whether one above it may make a file that it names."""
+    is_made = False
+    for step in workflow.all_steps():
+        yield step, is_made
+        is_made |= isinstance(step.verb, Command | CallWorkflow) or step.save_to is not None
