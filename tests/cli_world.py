@@ -288,7 +288,7 @@ def check_books(run: Recorded, simulator: Simulator, *, crashed: bool = False) -
 
 
 def without_bytes(value: Any) -> Any:
-    """A request with what each file in it is for its bytes, and for what the journal keeps of it."""
+    """A request with what its files are, for their bytes and for what the journal keeps of them."""
     if isinstance(value, dict):
         return {key: without_bytes(below) for key, below in value.items()}
     if isinstance(value, list):
