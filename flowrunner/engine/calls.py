@@ -54,6 +54,10 @@ class Stopped(Exception):
     """The run is being ended: nothing more is sent."""
 
 
+Fill = Callable[[dict[str, JSON], Address, float], Awaitable[dict[str, JSON] | GiveUp]]
+"""A request as it leaves, for an address, made in so many seconds; or why it cannot be made."""
+
+
 @dataclass(slots=True)
 class Caller:
     """Sends the requests of one unit of the run `run`.
@@ -64,6 +68,7 @@ class Caller:
     one that has not. With a `budget` the most that a request may cost is set aside before it
     leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
     it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
+    `fill` puts the bytes of files into a request, which is journaled without them.
     """
 
     run: str
@@ -78,6 +83,7 @@ class Caller:
     begin: Callable[[], Awaitable[None]]
     is_over: Callable[[bool], bool]
     may_change_things: bool = False
+    fill: Fill | None = None
     budget: Budget | None = None
     prices: Prices | None = None
     earlier_tokens: int | None = None
@@ -173,7 +179,10 @@ class Caller:
             self.has_sent = True
             began = self.ports.clock.monotonic()
             try:
-                outcome = await self._send(address, body)
+                filled = body if self.fill is None else await self.fill(body, address, self.left_s)
+                if isinstance(filled, GiveUp):
+                    return None, filled
+                outcome = await self._send(address, body, filled)
             finally:
                 self.left_s -= self.ports.clock.monotonic() - began
             room.outcome = outcome
@@ -187,7 +196,9 @@ class Caller:
     def _is_over(self) -> bool:
         return self.stop.reason is not None or self.is_over(self.has_sent)
 
-    async def _send(self, address: Address, body: dict[str, JSON]) -> Outcome:
+    async def _send(
+        self, address: Address, body: dict[str, JSON], filled: dict[str, JSON]
+    ) -> Outcome:
         """One POST, on record before it leaves and, when this process gives it up, after it."""
         unit = f"{self.run}/{address.unit}"
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
@@ -197,7 +208,7 @@ class Caller:
         try:
             await self._record_sent(address, body, request_id)
             outcome = await (self.ports.sender.compact if self.compacts else send)(
-                body,
+                filled,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,

@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import replace
 
+from flowrunner.engine.artefacts import copied
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
@@ -49,10 +50,14 @@ def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     found = shelf.look_up(mark, nth=unit.shared.asked_for[mark], newer_than=oldest)
     if found is None:
         return None
+    result = StepResult.from_json(found.result)
+    files = copied(result.files, unit.shared.ports.journal.folder.parent / found.run, unit)
+    if files is None:
+        return None
     return Ending(
         "succeeded",
         "reused",
-        result=StepResult.from_json(found.result),
+        result=replace(result, files=files),
         fingerprint=mark,
         reused_from=f"{found.run}/{found.unit}",
     )

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from flowrunner.engine.artefacts import keep_files, with_missing_files
+from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
 from flowrunner.engine.compacting import shorten
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
-from flowrunner.engine.endings import Ending, failed
+from flowrunner.engine.endings import MISSING_FILES, Ending, failed
 from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
@@ -26,6 +28,7 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import CallState
 from flowrunner.json_text import NotJson
+from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
 from flowrunner.responses.history import as_items
 from flowrunner.responses.items import Answer, read_answer, read_output
@@ -75,6 +78,10 @@ async def prompt(unit: Unit) -> Ending:
     settings = unit.shared.plan.settings
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     body = with_thoughts(unit, verb, body)
+    try:
+        body = with_parts(body, await attached_parts(unit, verb))
+    except Unattachable as fault:
+        return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
         body = with_limits(body)
     called = Called.of(unit, body)
@@ -120,7 +127,7 @@ async def _go_on(
     # What was answered before something else was said in the conversation is no answer now.
     is_outdated = talk is not None and talk.is_changed
     if known is not None and not (is_outdated and known.status == "succeeded"):
-        return known
+        return await with_missing_files(unit, known)
     run = _PromptRun.of(unit, mark, history, talk)
     await run.caller.close(run.past)
     try:
@@ -177,9 +184,11 @@ class _PromptRun:
                 return _without_answer(outcome, self._numbers(), self.caller.partial)
             self._note_length(outcome)
             answer = read_answer(outcome.response)
+            kept = await keep_files(self.unit, outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
-                return Ending("succeeded", result=self._result(answer, output))
+                reason = MISSING_FILES if kept.missing else None
+                return Ending("succeeded", reason, result=self._result(answer, output, kept.files))
             ending = _failed(answer, fault, self._numbers())
             acted = self.caller.may_change_things and has_acted(outcome)
             if acted or _RETRY_KINDS.get(fault.reason) not in retry.on:
@@ -229,13 +238,14 @@ class _PromptRun:
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
-    def _result(self, answer: Answer, output: JSON) -> StepResult:
+    def _result(self, answer: Answer, output: JSON, files: tuple[str, ...]) -> StepResult:
         return StepResult(
             "succeeded",
             text=answer.text,
             output=output,
             has_output=self.prompt.has_output,
             sources=answer.sources,
+            files=files,
             **self._numbers(),
         )
 
@@ -308,6 +318,7 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
         may_change_things=verb.may_change_things,
+        fill=shared.outgoing.filled,
         budget=unit.place.budget,
         prices=plan.settings.prices,
     )

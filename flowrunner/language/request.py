@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowrunner.events import JSON
+from flowrunner.language.attachments import Attachment
 from flowrunner.language.forms import Form, fill, merge
 from flowrunner.language.shapes import (
     WRAPPER,
@@ -46,7 +47,8 @@ class Prompt:
     the step; null removes a field. `request` is what the author wrote under `request:`. At most one
     of `output` and `schema` is given. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
-    `is_continued` says that another step goes on from this response.
+    `is_continued` says that another step goes on from this response. `attach` are the files behind
+    the message; paths out of data may lie in the folder `within`.
     """
 
     parameters: Mapping[str, Form]
@@ -57,6 +59,8 @@ class Prompt:
     may_change_things: bool = False
     continues: Continue | None = None
     is_continued: bool = False
+    attach: tuple[Attachment, ...] = ()
+    within: str | None = None
 
     @property
     def model(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flowrunner.engine.estimate import (
     Worst,
@@ -13,6 +14,7 @@ from flowrunner.engine.estimate import (
     with_limits,
     worst_case,
 )
+from flowrunner.engine.forecast.attached import with_attached
 from flowrunner.engine.forecast.costs import Cost
 from flowrunner.engine.forecast.sight import Said, Sight
 from flowrunner.engine.forecast.standins import BYTES_A_TOKEN
@@ -115,7 +117,7 @@ def _worst(
 ) -> tuple[dict[str, JSON] | None, str | None]:
     """The longest body that the step may send; None and why where it or its price is unknown."""
     try:
-        body = _sent(prompt.body(sight.worst, below=terms.below, above=terms.above), terms)
+        body = _body(prompt, sight.worst, sight, terms)
         form = {**prompt.parameters, **prompt.request}
         body = _padded(body, sight.unseen_bytes(leaves(form)) + (before.most_tokens or 0))
         if before.most_tokens is None:
@@ -128,9 +130,15 @@ def _worst(
 
 def _likely_body(prompt: Prompt, sight: Sight, terms: Terms) -> dict[str, JSON] | None:
     try:
-        return _sent(prompt.body(sight.likely, below=terms.below, above=terms.above), terms)
+        return _body(prompt, sight.likely, sight, terms)
     except TemplateFault:
         return None
+
+
+def _body(prompt: Prompt, scope: Mapping[str, Any], sight: Sight, terms: Terms) -> dict[str, JSON]:
+    """The request in a scope, with what it attaches. Raises TemplateFault."""
+    body = prompt.body(scope, below=terms.below, above=terms.above)
+    return _sent(with_attached(body, prompt, scope, sight, terms), terms)
 
 
 def _of_attempts(body: Mapping[str, JSON], attempts: int, terms: Terms) -> float | None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flowrunner.engine.pricing import Prices
 from flowrunner.events import JSON
+from flowrunner.language.attachments import FileMark
+from flowrunner.project.attachable import described
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`prices` of the operator; API parameters `below` the file's rank (the project's defaults) and
     `above` it (command line, environment). `limited` says that a budget of the project or the
-    command line is in force, so that every request is sent with limits; `now` is Unix time."""
+    command line is in force, so that every request is sent with limits; `now` is Unix time,
+    `folder` where paths of the workflow begin. `look_at` says what kind of file stands at a path
+    and how large it is."""
 
     prices: Prices = field(default_factory=dict)
     below: Mapping[str, JSON] = field(default_factory=dict)
     above: Mapping[str, JSON] = field(default_factory=dict)
     limited: bool = False
     now: float = 0.0
+    folder: Path = Path()
+    look_at: Callable[[Path], FileMark] = described

@@ -59,7 +59,7 @@ class Forecast:
 def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Forecast:
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
     limited = terms.limited or workflow.budget is not None
-    walk = _Walk(replace(terms, limited=limited))
+    walk = _Walk(replace(terms, limited=limited, folder=workflow.folder))
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
     return Forecast(tuple(rows), cost)
 
@@ -214,7 +214,8 @@ class _Walk:
         """The steps of the workflow that is called, within its own budget and the caller's."""
         called = call.workflow
         own = called.budget.stop_at_usd if called.budget else None
-        terms = replace(self.terms, limited=self.terms.limited or called.budget is not None)
+        limited = self.terms.limited or called.budget is not None
+        terms = replace(self.terms, limited=limited, folder=called.folder)
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
         inner = place.inside(step, Fate(head.will, head.because))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 
 from flowrunner.diagnostics import Finding
+from flowrunner.language.checks.attaching import check_attaching
 from flowrunner.language.checks.braces import check_braces
 from flowrunner.language.checks.branches import check_branches, complete_branches
 from flowrunner.language.checks.calls import check_calls
@@ -70,6 +71,7 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
     empty = may_be_empty(places, complete_branches(workflow, sights))
     findings += check_templates(workflow, sights, sights.ending(empty))
     findings += check_files(places, sights)
+    findings += check_attaching(places, sights)
     findings += check_models(workflow, today)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))
