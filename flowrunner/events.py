@@ -306,6 +306,24 @@ class ApprovalGiven(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileUploaded(Event):
+    """A file stands at a provider, for this and later requests until it expires there.
+
+    `provider` is the address or name by which results are told apart, `purpose` what the file may
+    serve for (Responses API: files), `expires_at` Unix time. The same bytes are not sent again.
+    """
+
+    address: Address
+    sha256: str
+    file_id: str
+    provider: str
+    purpose: str
+    name: str
+    size: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Event):
     """Something a person should know that stopped nothing."""
 

@@ -210,6 +210,23 @@ class FakeSender:
         unit = client_request_id.split("/", 1)[1].rsplit("/", 1)[0]
         return self.script(unit, body)
 
+    async def compact(
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        return await self.send(
+            body,
+            client_request_id=client_request_id,
+            timeout_s=timeout_s,
+            fresh=fresh,
+            progress=progress,
+        )
+
     async def ask(
         self,
         method: str,
@@ -220,8 +237,8 @@ class FakeSender:
         content_type: str = "application/json",
     ) -> Reply:
         assert timeout_s > 0
-        assert content_type == "application/json"
-        body = json.loads(content) if content else None
+        is_json = content_type == "application/json"
+        body = json.loads(content) if content and is_json else content or None
         self.errands.append((method, path, body))
         await asyncio.sleep(0)
         if self.tell is None:
@@ -233,9 +250,9 @@ class FakeSender:
         return [name.split("/", 1)[1].rsplit("/", 1)[0] for name in self.bodies]
 
 
-def told(value: Any) -> Told:
-    """What a resource beside the responses says."""
-    content = json.dumps(value).encode()
+def told(value: Any, content: bytes = b"") -> Told:
+    """What a resource beside the responses says, as JSON or else the bytes of a file."""
+    content = content or json.dumps(value).encode()
     return Told(value=value, content=content, http_status=200, request_id="req_3", elapsed_s=0.1)
 
 

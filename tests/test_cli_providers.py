@@ -377,3 +377,22 @@ def test_what_a_server_cannot_do_is_refused_before_anything_is_sent(project: Pro
     assert project.run("validate", "flow.yaml", "--provider", "openai").status == 2
     assert project.run("plan", "flow.yaml", "--provider", "openai").status == 0
     assert project.run("plan", "flow.yaml").status == 3
+
+
+def test_what_goes_along_with_a_step_goes_to_its_provider(
+    two: Project, simulator: Simulator, other: Simulator
+) -> None:
+    """Conversations are begun and large files uploaded where the step asks."""
+    two.write("big.txt", "tea " * 1_200_000)
+    two.write(
+        "flow.yaml",
+        HEAD + "defaults: { model: gpt-6-luna }\n"
+        "steps:\n"
+        "  - { id: talk, provider: other, prompt: Hello, conversation: { name: tea } }\n"
+        "  - { id: read, provider: other, prompt: Read it, attach: [big.txt] }\n",
+    )
+    done = two.run("run", "flow.yaml")
+    assert done.status == 0, done.err
+    assert not simulator.ledger
+    paths = {call.path for call in other.ledger}
+    assert paths == {"/v1/conversations", "/v1/files", "/v1/responses"}

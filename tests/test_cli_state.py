@@ -216,3 +216,26 @@ steps:
     }
     assert sent.body["input"] == [{"role": "user", "content": "And Ada?"}]
     assert "input" not in asked(simulator, step="b")[0].body
+
+
+def test_a_history_is_made_shorter(project: Project, simulator: Simulator) -> None:
+    project.write(
+        "flow.yaml",
+        f"""{HEAD}steps:
+  - {{ id: a, prompt: one }}
+  - {{ id: b, continue: {{ step: a, compact: true }}, prompt: two }}
+  - {{ id: c, continue: b, prompt: three, store: false }}
+  - {{ id: d, continue: {{ step: c, compact: true }}, prompt: four }}
+result: {{ d: "{{{{ steps.d.text }}}}" }}
+""",
+    )
+    done = project.at(simulator).run("run", "flow.yaml")
+    assert done.status == 0, done.err
+    assert set(statuses(simulator)) == {200}
+    compacted = [call for call in simulator.ledger if call.path == "/v1/responses/compact"]
+    assert len(compacted) == 2
+    assert kinds(asked(simulator, "b/")[0].body) == ["user", "compaction", "user"]
+    assert kinds(asked(simulator, "d/")[0].body)[-2:] == ["compaction", "user"]
+    check_books(project.latest, simulator)
+    step = project.latest.step("b/compact")
+    assert (step["verb"], step["status"], step["parent"]) == ("compact", "succeeded", "b")

@@ -420,10 +420,29 @@ def test_each_attempt_at_a_good_answer_lengthens_the_history(tmp_path: Path) -> 
     assert cost(3) > cost(2) > cost(1)
 
 
-def test_a_text_of_unknown_length_is_no_mistake(tmp_path: Path) -> None:
-    shape = "output: { lines: { list: text } }"
-    loop = "{% for line in steps.a.output.lines %}{{ line }}{% endfor %}"
-    steps = f'  - {{ id: a, prompt: Hi, {shape} }}\n  - {{ id: b, write: "{loop}" }}\n'
-    found = planned(tmp_path, steps + '  - { id: c, prompt: "{{ steps.b.text }}" }\n')
-    assert by_unit(found)["b"].cost == Cost()
-    assert by_unit(found)["c"].unknown is not None
+def test_a_text_that_cannot_be_made_beforehand_is_no_mistake(tmp_path: Path) -> None:
+    steps = (
+        f"  - {{ id: a, for_each: [x, y], prompt: Hi, {TEAM} }}\n"
+        "  - { id: b, write: \"{{ table(steps.a.results, ['output.team']) }}\" }\n"
+        '  - { id: c, prompt: "{{ steps.b.text }}" }\n'
+    )
+    found = by_unit(planned(tmp_path, steps))
+    assert found["b"].cost == Cost()
+    assert found["c"].unknown == "how large `steps.b.text` will be is not known beforehand"
+
+
+def test_a_shorter_history_costs_a_request_more(tmp_path: Path) -> None:
+    steps = (
+        f"  - {{ id: a, prompt: '{'word ' * 1000}' }}\n"
+        "  - { id: b, continue: a, prompt: Go on. }\n"
+        "  - { id: c, continue: { step: a, compact: true }, prompt: Go on. }\n"
+    )
+    found = by_unit(planned(tmp_path, steps))
+    plain, shortened = found["b"].cost, found["c"].cost
+    assert plain.high is not None
+    assert shortened.high is not None
+    assert plain.about is not None
+    assert shortened.about is not None
+    assert shortened.high > 1.5 * plain.high
+    assert shortened.about > plain.about
+    assert found["c"].unknown is None

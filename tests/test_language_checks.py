@@ -515,7 +515,6 @@ def test_a_missing_model_is_no_error_of_the_file() -> None:
 
 NOT_YET = {
     "call": ("steps: [{ id: a, call: x, with: { x: 1 } }]", "`call`"),
-    "attach": ("steps: [{ id: a, prompt: x, attach: [a.png] }]", "`attach`"),
     "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
     "background": ("steps: [{ id: a, prompt: x, background: true }]", "`background: true`"),

@@ -12,7 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.commands.changes import changed_inputs, changed_texts, paths_of
+from flowrunner.commands.changes import (
+    changed_attachments,
+    changed_inputs,
+    changed_texts,
+    paths_of,
+)
 from flowrunner.commands.checking import find_file, load_valid, today
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.people import Ask
@@ -20,6 +25,8 @@ from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
+from flowrunner.engine.attaching import written_out_files
+from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import SystemClock
@@ -91,6 +98,7 @@ def start(
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
         frozen = plan.frozen(operator.project)
+        frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
@@ -117,7 +125,8 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        if state.exit_status is ExitStatus.DONE and not options.accept_changes:
+        is_done = state.exit_status is ExitStatus.DONE
+        if is_done and not options.accept_changes and not _lacks_files(state):
             raise UsageError(
                 f"the run {state.run} is done; there is nothing to resume",
                 help=f"`flowrunner show {state.run} --result` prints its result, "
@@ -134,6 +143,12 @@ def resume(
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _lacks_files(state: RunState) -> bool:
+    """Whether a file of an answer could not be saved, which is tried again."""
+    ends = state.steps.values()
+    return any(step.status == "succeeded" and step.reason == MISSING_FILES for step in ends)
 
 
 def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
@@ -315,7 +330,11 @@ class _Kept:
     ) -> bool:
         name = Path(self.place["shown"]).name
         kept = {name: self.journal.frozen("workflow").decode(), **texts}
-        changes = [*changed_texts(self.folder, kept), *changed_inputs(self.folder, inputs)]
+        changes = [
+            *changed_texts(self.folder, kept),
+            *changed_inputs(self.folder, inputs),
+            *changed_attachments(self.folder, self._attached()),
+        ]
         for change in changes:
             viewer.progress("\n".join(change.lines()))
         if changes and not options.accept_changes:
@@ -326,6 +345,13 @@ class _Kept:
                 "again exactly what the changes touch; or put the files back as they were",
             )
         return bool(changes)
+
+    def _attached(self) -> dict[str, str]:
+        """The files that steps attach, as the run found them; of none in an older journal."""
+        if "attached" not in self.journal.frozen_names():
+            return {}
+        found: dict[str, str] = json.loads(self.journal.frozen("attached"))
+        return found
 
     def _edited(self, operator: Operator, viewer: Viewer) -> Workflow:
         path = self.folder / Path(self.place["shown"]).name
@@ -345,7 +371,9 @@ class _Kept:
     def _keep(self, plan: Plan) -> None:
         frozen = plan.frozen(self.project)
         names = ("workflow", "files", "inputs", "graph")
-        self.journal.refreeze({name: frozen[name] for name in names} | {"settings": self._marked()})
+        contents = {name: frozen[name] for name in names} | {"settings": self._marked()}
+        contents["attached"] = json.dumps(written_out_files(plan.workflow))
+        self.journal.refreeze(contents)
 
     @property
     def _is_marked(self) -> bool:

@@ -6,7 +6,7 @@ Whatever is paid for goes through `calls`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from flowrunner.engine.calls import Stopped
@@ -18,21 +18,32 @@ from flowrunner.responses.outcome import Lost, NotSent, Refused, Told
 from flowrunner.responses.retry import Asked, GiveUp, Retry, RetryPolicy, Tries, decide
 
 TIMEOUT_S = 60.0
-"""The longest one of these requests may take."""
+"""The longest that one of these requests may usually take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A request to a resource beside the responses: `what` it is for completes "asking for …"."""
+    """A request to a resource beside the responses: `what` it is for completes "asking for …".
+
+    It sends `body` as JSON, or a `form` with its Content-Type, within `timeout_s` seconds.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     what: str
     body: JSON = None
+    form: tuple[bytes, str] | None = field(default=None, repr=False)
+    timeout_s: float = TIMEOUT_S
 
     @property
     def content(self) -> bytes:
+        if self.form is not None:
+            return self.form[0]
         return b"" if self.body is None else json.dumps(self.body, ensure_ascii=False).encode()
+
+    @property
+    def content_type(self) -> str:
+        return "application/json" if self.form is None else self.form[1]
 
 
 async def ask(
@@ -47,7 +58,11 @@ async def ask(
         if stop.reason is not None:
             raise Stopped
         reply = await ports.senders(provider).ask(
-            errand.method, errand.path, timeout_s=TIMEOUT_S, content=errand.content
+            errand.method,
+            errand.path,
+            timeout_s=errand.timeout_s,
+            content=errand.content,
+            content_type=errand.content_type,
         )
         if isinstance(reply, Told):
             return reply

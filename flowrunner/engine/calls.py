@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flowrunner.engine.budget import Budget
 from flowrunner.engine.drafts import Draft
@@ -53,6 +54,10 @@ class Stopped(Exception):
     """The run is being ended: nothing more is sent."""
 
 
+Fill = Callable[[dict[str, JSON], Address, float], Awaitable[dict[str, JSON] | GiveUp]]
+"""A request as it leaves, for an address, made in so many seconds; or why it cannot be made."""
+
+
 @dataclass(slots=True)
 class Caller:
     """Sends the requests of one unit of the run `run` to `server`, its provider.
@@ -61,9 +66,10 @@ class Caller:
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
-    leaves; `earlier_tokens` are those of the response that it goes on from. `partial` is what
-    had come of the answer that was lost last. `is_elsewhere` says that the server is not that of
-    the run. `halt` is told of an end after which nobody can succeed.
+    leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
+    it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
+    `fill` puts the bytes of files into a request, which is journaled without them. `halt` is told
+    of an end after which nobody can succeed.
     """
 
     run: str
@@ -78,10 +84,11 @@ class Caller:
     begin: Callable[[], Awaitable[None]]
     is_over: Callable[[bool], bool]
     may_change_things: bool = False
+    fill: Fill | None = None
     budget: Budget | None = None
-    is_elsewhere: bool = False
     halt: Callable[[GiveUp], None] = lambda _: None
     earlier_tokens: int | None = None
+    compacts: bool = False
     has_sent: bool = False
     partial: str = ""
     answered: list[CallAnswered] = field(default_factory=list)
@@ -140,7 +147,11 @@ class Caller:
     ) -> tuple[Outcome | None, Decision]:
         if self.budget is None:
             return await self._post_once(address, body)
-        worst = worst_case(body, self.server.prices, self.earlier_tokens)
+        bounded = body
+        if self.compacts and self.earlier_tokens is not None:
+            # What is made shorter is no longer than it was.
+            bounded = {**body, "max_output_tokens": self.earlier_tokens}
+        worst = worst_case(bounded, self.server.prices, self.earlier_tokens)
         with await self.budget.reserve(worst) as reserved:
             try:
                 outcome, decision = await self._post_once(address, body)
@@ -171,7 +182,10 @@ class Caller:
             self.has_sent = True
             began = self.ports.clock.monotonic()
             try:
-                outcome = await self._send(address, body)
+                filled = body if self.fill is None else await self.fill(body, address, self.left_s)
+                if isinstance(filled, GiveUp):
+                    return None, filled
+                outcome = await self._send(address, body, filled)
             finally:
                 self.left_s -= self.ports.clock.monotonic() - began
             room.outcome = outcome
@@ -188,21 +202,24 @@ class Caller:
     def _is_over(self) -> bool:
         return self.stop.reason is not None or self.is_over(self.has_sent)
 
-    async def _send(self, address: Address, body: dict[str, JSON]) -> Outcome:
+    async def _send(
+        self, address: Address, body: dict[str, JSON], filled: dict[str, JSON]
+    ) -> Outcome:
         """One POST, on record before it leaves and, when this process gives it up, after it."""
         unit = f"{self.run}/{address.unit}"
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
         progress, draft = Progress(), Draft(address.unit, self.ports.live)
         longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
+        sender = self.ports.senders(self.server.provider)
+        send = partial(sender.send, watch=draft.take)
         try:
             await self._record_sent(address, body, request_id)
-            outcome = await self.ports.senders(self.server.provider).send(
-                body,
+            outcome = await (sender.compact if self.compacts else send)(
+                filled,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
-                watch=draft.take,
             )
         except asyncio.CancelledError:
             ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
@@ -241,7 +258,7 @@ class Caller:
                 client_request_id=request_id,
                 request_sha256=hashlib.sha256(text.encode()).hexdigest(),
                 request=self.ports.scrubber.scrub_json(body),
-                provider=self.server.provider if self.is_elsewhere else None,
+                provider=self.server.provider if self.server.is_elsewhere else None,
             )
         )
 

@@ -49,14 +49,15 @@ class Past:
     """What the requests of a unit go on from: nothing, or the response `response_id`.
 
     `way` says how they carry it: by the `id` of a response that the server keeps; with the `items`
-    of one that it does not keep; or `whole`, with those of all before it too. `recall` gives that
-    response and those before it, the latest first; none where they are on no record any more.
+    of one that it does not keep; `whole`, with those of all before it too; or with the `window`
+    that all of it was made shorter to. `recall` gives that response and those before it, the latest
+    first; none where they are on no record any more.
     `tokens` are those of all that was said at most, None where nobody knows. `is_thoughtless`
     leaves out what the model thought.
     """
 
     response_id: str | None = None
-    way: Literal["none", "id", "items", "whole"] = "none"
+    way: Literal["none", "id", "items", "whole", "window"] = "none"
     recall: Callable[[], tuple[Exchange, ...]] = tuple
     tokens: int | None = None
     is_thoughtless: bool = False
@@ -84,9 +85,15 @@ class Past:
         base = _base(said[-1])
         items = [item for one in reversed(said) for item in one.items]
         items += as_items(body.get("input"))
-        if "previous_response_id" not in base:
+        if "previous_response_id" not in base and self.way != "window":
             items = since_compaction(items)
         return {**base, **body, "input": items}
+
+    def within(self, response: Mapping[str, JSON]) -> Past:
+        """The same, made shorter: `response` holds what stands for it (Responses API:
+        `response.compaction`), which is sent whole."""
+        window = Exchange({}, response)
+        return Past(way="window", recall=lambda: (window,))
 
     def turns(self, code: str | None, joined: Mapping[str, JSON]) -> bool:
         """Whether there is another way where the API refused a request with this code; if so,

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flowrunner import catalog
-from flowrunner.catalog import Model
+from flowrunner.catalog import Model, media
 from flowrunner.engine.pricing import Billed, Prices, billed_usd, most_fees_usd, undated
 from flowrunner.events import JSON, Usage
+from flowrunner.language.attachments import FileMark
 
 PLAIN_OUTPUT_TOKENS = 4_000
 EFFORT_TOKENS: Mapping[str, int] = {
@@ -37,8 +38,11 @@ HOSTED_TOOL_TOKENS = 4_000
 HOSTED_CALL_TOKENS = 16_000
 LOW_IMAGE_TOKENS = 3_000
 IMAGE_TOKENS = 50_000
+TEXT_FILE_TOKENS = 4_000
+PACKED_TOKENS_A_BYTE = 4
 """Allowances beyond text: for a request, an object in it, what the API says to the model about a
-hosted tool, what one call of it brings in, an image of low and of any other detail."""
+hosted tool, what one call of it brings in, an image of low and of any other detail, what
+it says of a file that is text, a byte of one whose text is packed in it (PDF, office files)."""
 
 _DEFAULT_EFFORT = "medium"
 _READ_BY_MODEL = ("instructions", "input", "tools", "text", "tool_choice")
@@ -152,7 +156,9 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
     name = _model_of(body)
     text = _Counted.of(body)
     hosted = _hosted(body)
-    input_tokens = text.characters // _CHARS_A_TOKEN + text.objects + (1_000 * text.pictures)
+    characters = text.characters + text.file_characters
+    input_tokens = characters // _CHARS_A_TOKEN + text.objects + (1_000 * text.pictures)
+    input_tokens = min(input_tokens, _window(name) or input_tokens)
     input_tokens += HOSTED_CALL_TOKENS // 4 * bool(hosted)
     limit = body.get("max_output_tokens") or default_max_output_tokens(body)
     thought = default_max_output_tokens(body) - PLAIN_OUTPUT_TOKENS
@@ -164,8 +170,9 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
 
 
 def least_usd(body: Mapping[str, JSON], prices: Prices | None = None) -> float | None:
-    """What this body costs at least: eight characters a token, all of them from the cache, and one
-    token for an answer; None where the price is unknown."""
+    """What this body costs at least: eight characters a token, all of them from the cache, none of
+    a file, which may be empty inside, and one token for an answer; None where the price is
+    unknown."""
     read = _Counted.of(body).characters // _MOST_CHARS_A_TOKEN
     usage = Usage(read, 1, read)
     return billed_usd(Billed(_model_of(body), usage, body.get("service_tier")), prices)
@@ -185,6 +192,8 @@ class _Counted:
     objects: int = 0
     pictures: int = 0
     files: int = 0
+    packed_files: int = 0
+    file_characters: int = 0
     unbounded: list[str] = field(default_factory=list)
 
     @classmethod
@@ -235,14 +244,18 @@ class _Counted:
                 self.read(below)
 
     def _read_file(self, value: Mapping[str, JSON]) -> None:
-        """A file inline: a token a byte, for its text and at least one picture of a page."""
+        """A file: a token a byte of text, more where it is packed beside pictures of its pages."""
         held = value.get("file_data")
         if not isinstance(held, str):
             self.unbounded.append("a file that is sent by its id or address")
             return
-        self.files += 1
-        self.characters += _size_of(held) // 2
-        self.tokens += _size_of(held) + IMAGE_TOKENS
+        size = _size_of(held)
+        is_packed = not media.is_text(held.partition(":")[2].partition(";")[0])
+        self.files += not is_packed
+        self.packed_files += is_packed
+        self.file_characters += size // 2
+        allowed = size * PACKED_TOKENS_A_BYTE + IMAGE_TOKENS
+        self.tokens += allowed if is_packed else size + TEXT_FILE_TOKENS
 
     def sayings(self, window: int | None, calls: int) -> tuple[str, ...]:
         said = []
@@ -252,6 +265,8 @@ class _Counted:
             said.append(f"at most {IMAGE_TOKENS:,} tokens an image")
         if self.files:
             said.append("at most one token a byte of an attached file")
+        if self.packed_files:
+            said.append(f"at most {PACKED_TOKENS_A_BYTE} tokens a byte of a PDF or office file")
         if calls:
             said.append(
                 f"at most {calls} calls of hosted tools, {HOSTED_CALL_TOKENS:,} tokens each"
@@ -260,7 +275,10 @@ class _Counted:
 
 
 def _size_of(held: str) -> int:
-    """The bytes that an inline file holds, whether or not it is a data URL."""
+    """The bytes that a file holds: one that its mark stands for, a data URL, or base64 alone."""
+    mark = FileMark.read(held)
+    if mark is not None:
+        return mark.size
     encoded = held.partition(",")[2] if held.startswith("data:") else held
     try:
         return len(base64.b64decode(encoded, validate=False))

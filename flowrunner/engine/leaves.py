@@ -8,9 +8,11 @@ import hashlib
 import json
 from dataclasses import replace
 
+from flowrunner.engine.artefacts import copied
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
+from flowrunner.journal.state import StepState
 
 
 def fingerprint(*parts: JSON) -> str:
@@ -48,10 +50,28 @@ def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     found = shelf.look_up(mark, nth=unit.shared.asked_for[mark], newer_than=oldest)
     if found is None:
         return None
+    result = StepResult.from_json(found.result)
+    files = copied(result.files, unit.shared.ports.journal.folder.parent / found.run, unit)
+    if files is None:
+        return None
     return Ending(
         "succeeded",
         "reused",
-        result=StepResult.from_json(found.result),
+        result=replace(result, files=files),
         fingerprint=mark,
         reused_from=f"{found.run}/{found.unit}",
     )
+
+
+def begun_at(before: StepState | None, mark: str) -> int | None:
+    """The record with which this go at a unit began, where an earlier process left it unfinished.
+
+    What was answered to another question is no answer; a loss is a loss whatever was asked.
+    """
+    if before is None or before.status != "running" or before.started_seq is None:
+        return None
+    since = before.started_seq
+    calls = [call for call in before.calls if call.sent_seq > since]
+    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
+        return since
+    return None

@@ -62,13 +62,16 @@ class Settings:
         is_bound = self.only_provider or self.simulated
         other = None if named is None or is_bound else self.others.get(named)
         if other is not None:
-            return other
-        of_run = (self.prices, self.supports, self.models)
-        return Server(self.provider, self.base_url, self.key_name, *of_run)
-
-    def who_answers(self, server: Server) -> str:
-        """A server, for telling whether the same was asked before."""
-        return server.provider if self.simulated else server.base_url
+            return replace(other, is_elsewhere=True)
+        return Server(
+            provider=self.provider,
+            base_url=self.base_url,
+            key_name=self.key_name,
+            prices=self.prices,
+            supports=self.supports,
+            models=self.models,
+            is_simulated=self.simulated,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from flowrunner.wire import Progress
 
 
 class Sender(Protocol):
-    """Sends one request: exactly one paid POST, and an outcome whatever becomes of it; or with
-    `ask` one that costs nothing, to a resource beside the responses."""
+    """Sends one request: exactly one paid POST, for a response or (`compact`) a shorter history,
+    and an outcome whatever becomes of it; or with `ask` one that costs nothing, to another
+    resource."""
 
     async def send(
         self,
@@ -31,6 +32,16 @@ class Sender(Protocol):
         fresh: bool = False,
         progress: Progress | None = None,
         watch: Callable[[Delta], None] | None = None,
+    ) -> Outcome: ...
+
+    async def compact(
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
     ) -> Outcome: ...
 
     async def ask(

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from flowrunner.engine.artefacts import keep_files, with_missing_files
+from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
+from flowrunner.engine.compacting import shorten
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
-from flowrunner.engine.endings import Ending, failed
+from flowrunner.engine.endings import MISSING_FILES, Ending, failed
 from flowrunner.engine.estimate import with_limits
-from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
+from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
 from flowrunner.engine.shared import Talk
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
-from flowrunner.journal.state import CallState, StepState
+from flowrunner.journal.state import CallState
 from flowrunner.json_text import NotJson
+from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
 from flowrunner.responses.advice import advice
 from flowrunner.responses.history import as_items
@@ -66,12 +71,16 @@ async def prompt(unit: Unit) -> Ending:
     earlier run. Raises TemplateFault, Stopped."""
     verb = unit.step.verb
     assert isinstance(verb, Prompt)
-    settings, server = unit.shared.plan.settings, unit.server_of(verb)
+    settings, server = unit.shared.plan.settings, unit.server
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     body = with_thoughts(unit, verb, body)
+    try:
+        body = with_parts(body, await attached_parts(unit, verb))
+    except Unattachable as fault:
+        return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
         body = with_limits(body)
-    called = Called.of(unit, body, settings.who_answers(server))
+    called = Called.of(unit, body, server.who)
     if called is not None and not server.does("conversation"):
         return failed("conversation", f"`{server.provider}` keeps no conversations", _NO_TALKS)
     body = server.fitted(body)
@@ -91,21 +100,34 @@ async def _prompt(
     history = past_of(unit, verb)
     if history.is_gone:
         return failed("continue", *_GONE)
-    server = unit.shared.plan.settings.who_answers(unit.server_of(verb))
-    mark = fingerprint("prompt", server, _question(history.joined(body)))
-    known = already(unit, mark) or from_elsewhere(unit, mark)
-    # What was answered before something else was said in the conversation is no answer now.
-    is_outdated = talk is not None and talk.is_changed
-    if known is not None and not (is_outdated and known.status == "succeeded"):
-        return known
-    run = _PromptRun.of(unit, mark, history, talk)
-    await run.caller.close(run.past)
     try:
-        return replace(await run.finish(body), fingerprint=mark)
+        if verb.continues is None or not verb.continues.compact:
+            return await _go_on(unit, body, history, talk)
+        calling = partial(_caller, verb=verb)
+        shorter = await shorten(unit, history, body, calling)
+        if isinstance(shorter, GiveUp | Hold):
+            return _without_answer(shorter, {}, "")
+        return shorter if isinstance(shorter, Ending) else await _go_on(unit, body, shorter)
     except BudgetRefusal as refusal:
         stops = ExitStatus.BUDGET
         unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
         raise Stopped from None
+
+
+async def _go_on(
+    unit: Unit, body: dict[str, JSON], history: Past, talk: Talk | None = None
+) -> Ending:
+    """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
+    mark = fingerprint("prompt", unit.server.who, _question(history.joined(body)))
+    known = already(unit, mark) or from_elsewhere(unit, mark)
+    # What was answered before something else was said in the conversation is no answer now.
+    is_outdated = talk is not None and talk.is_changed
+    if known is not None and not (is_outdated and known.status == "succeeded"):
+        return await with_missing_files(unit, known)
+    run = _PromptRun.of(unit, mark, history, talk)
+    await run.caller.close(run.past)
+    try:
+        return replace(await run.finish(body), fingerprint=mark)
     finally:
         if talk is not None:
             talk.is_changed = talk.is_changed or run.caller.has_sent
@@ -138,10 +160,10 @@ class _PromptRun:
         verb, before = unit.step.verb, unit.before
         assert isinstance(verb, Prompt)
         calls = [] if before is None else before.calls
-        since = _since(before, mark)
+        since = begun_at(before, mark)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
-        caller = _caller(unit, verb, mark)
+        caller = _caller(unit, mark, verb)
         caller.earlier_tokens = history.tokens if talk is None else talk.tokens
         return cls(unit, verb, caller, history, current, past, talk)
 
@@ -158,9 +180,11 @@ class _PromptRun:
                 return _without_answer(outcome, self._numbers(), self.caller.partial)
             self._note_length(outcome)
             answer = read_answer(outcome.response)
+            kept = await keep_files(self.unit, outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
-                return Ending("succeeded", result=self._result(answer, output))
+                reason = MISSING_FILES if kept.missing else None
+                return Ending("succeeded", reason, result=self._result(answer, output, kept.files))
             ending = _failed(answer, fault, self._numbers())
             acted = self.caller.may_change_things and has_acted(outcome)
             if acted or _RETRY_KINDS.get(fault.reason) not in retry.on:
@@ -210,13 +234,14 @@ class _PromptRun:
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
-    def _result(self, answer: Answer, output: JSON) -> StepResult:
+    def _result(self, answer: Answer, output: JSON, files: tuple[str, ...]) -> StepResult:
         return StepResult(
             "succeeded",
             text=answer.text,
             output=output,
             has_output=self.prompt.has_output,
             sources=answer.sources,
+            files=files,
             **self._numbers(),
         )
 
@@ -258,39 +283,18 @@ def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str,
     return body | {"input": [*as_items(body.get("input")), said, correction]}
 
 
-def _since(before: StepState | None, mark: str) -> int | None:
-    """The record with which this go at a unit began, where an earlier process left it unfinished.
-
-    What was answered to another question is no answer; a loss is a loss whatever was asked.
-    """
-    if before is None or before.status != "running" or before.started_seq is None:
-        return None
-    since = before.started_seq
-    calls = [call for call in before.calls if call.sent_seq > since]
-    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
-        return since
-    return None
-
-
 def _asked(unit: Unit, verb: Prompt) -> Asked:
     """What sentences about the unit's requests may name."""
-    server = unit.server_of(verb)
-    is_elsewhere = server.provider != unit.shared.plan.settings.provider
     tools = verb.parameters.get("tools")
     listed = tools if isinstance(tools, list) else []
     labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
-    return Asked(
-        model=verb.model,
-        key_name=server.key_name,
-        mcp_servers=tuple(label for label in labels if isinstance(label, str)),
-        host=f"the provider `{server.provider}`" if is_elsewhere else "the API",
-        models=server.models,
-    )
+    named = tuple(label for label in labels if isinstance(label, str))
+    return replace(unit.server.asked, model=verb.model, mcp_servers=named)
 
 
-def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
+def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
     """Who sends the unit's requests."""
-    plan, shared, server = unit.shared.plan, unit.shared, unit.server_of(verb)
+    plan, shared, server = unit.shared.plan, unit.shared, unit.server
     # What a person asks for again although it may have been paid for is asked for once.
     was_held = unit.before is not None and unit.before.status == "unknown"
     on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
@@ -307,8 +311,8 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
         may_change_things=verb.may_change_things,
+        fill=partial(shared.outgoing.filled, server),
         budget=unit.place.budget,
-        is_elsewhere=server.provider != plan.settings.provider,
         halt=lambda gave_up: shared.halt(_without_answer(gave_up, {}, "")),
     )
 

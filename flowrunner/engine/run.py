@@ -9,8 +9,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowrunner.engine.attaching import given_files
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.lists import StepList
+from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
@@ -60,8 +62,14 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         project=project,
         before=before.steps,
         spent=before.totals,
+        outgoing=Outgoing(
+            ports,
+            stop,
+            uploads=before.uploads,
+        ),
     )
-    file = FileRun(plan.workflow, run_names(plan.inputs, plan.run, plan.started_at))
+    names = run_names(plan.inputs, plan.run, plan.started_at)
+    file = FileRun(plan.workflow, names, given=given_files(plan.inputs, plan.workflow))
     outer = shared.budget(plan.settings.budget, None, "this run")
     place = Place(file, budget=shared.budget(plan.workflow.budget, outer, "the file"))
     steps = Runner(shared).list_of(plan.workflow.steps, place, plan.settings.recheck)

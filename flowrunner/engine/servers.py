@@ -14,6 +14,7 @@ from flowrunner.events import JSON
 from flowrunner.language.providers import does
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import CallWorkflow, Workflow
+from flowrunner.responses.retry import Asked
 
 SIMULATOR = "simulator"
 
@@ -23,7 +24,7 @@ class Server:
     """One provider as a run knows it. `provider` is its name, `key_name` the variable that holds
     its key, None where it has none; `prices` are what the operator pays there, by model, `supports`
     what it knows of the API. `models` says what a model is called by there, None where it is by the
-    names of the catalogue."""
+    names of the catalogue. `is_elsewhere` says that it is not the run's own."""
 
     provider: str
     base_url: str
@@ -31,6 +32,19 @@ class Server:
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     supports: Supports = field(default_factory=dict)
     models: str | None = None
+    is_elsewhere: bool = False
+    is_simulated: bool = False
+
+    @property
+    def who(self) -> str:
+        """Who answers, for telling whether the same was asked before."""
+        return self.provider if self.is_simulated else self.base_url
+
+    @property
+    def asked(self) -> Asked:
+        """What sentences about its failures may name."""
+        host = f"the provider `{self.provider}`" if self.is_elsewhere else "the API"
+        return Asked(key_name=self.key_name, host=host, models=self.models)
 
     def does(self, key: str, value: str | None = None) -> bool:
         """Whether it knows a field of the API, or one value of a field that holds a list."""

@@ -16,6 +16,7 @@ from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import Worst, worst_case
 from flowrunner.engine.limits import Limits, Slow
+from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
@@ -45,13 +46,14 @@ class Shared:
     """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
     `held` whose outcome is unknown. `spent` is what earlier processes spent; `talks` are the
-    conversations that were spoken in, by their keys."""
+    conversations that were spoken in, by their keys. `outgoing` puts files into requests."""
 
     plan: Plan
     ports: Ports
     stop: Stop
     project: FilePath
     before: Mapping[str, StepState]
+    outgoing: Outgoing
     limits: Limits = field(init=False)
     exits: set[ExitStatus] = field(default_factory=set)
     halted: Ending | None = None

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from flowrunner.engine.calls import Stopped
-from flowrunner.engine.endings import PARTIAL, Ending, failed, skipped
+from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
 from flowrunner.engine.saving import save, target_of
@@ -218,7 +218,7 @@ class Runner:
             inner = replace(unit, place=place, path=path, has_started=False, recheck=recheck)
             ending = await self._round(inner)
             kept = kept and ending.is_kept
-            partial = partial or ending.reason == PARTIAL
+            partial = partial or ending.reason in LOOSE_ENDS
             if ending.status != "succeeded":
                 return ending
             sees = self._sees_round(unit, path)
@@ -295,7 +295,7 @@ class _Tally:
             self.blocked = self.blocked or ending
         else:
             self.good += 1
-            self.partial += ending.reason == PARTIAL
+            self.partial += ending.reason in LOOSE_ENDS
 
     def ending(self, items: int, whole: Unit) -> Ending:
         """What came of all items together."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowrunner.engine.endings import PARTIAL, Ending
+from flowrunner.engine.endings import LOOSE_ENDS, Ending
 from flowrunner.engine.place import Path, Place, unit_name
 from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
 from flowrunner.engine.servers import Server
@@ -60,7 +60,9 @@ class Unit:
     def is_done(self) -> bool:
         """Whether an earlier process brought it to a good end."""
         before = self.before
-        return before is not None and before.status == "succeeded" and before.reason != PARTIAL
+        if before is None or before.status != "succeeded":
+            return False
+        return before.reason not in LOOSE_ENDS
 
     def left_s(self) -> float:
         """Seconds that it may still work."""
@@ -94,6 +96,12 @@ class Unit:
         """The provider that a prompt step of its file asks; whoever calls the file comes first."""
         named = self.place.file.capped_to or prompt.provider
         return self.shared.plan.settings.server(named)
+
+    @property
+    def server(self) -> Server:
+        """The provider that it asks, where it is a prompt step."""
+        assert isinstance(self.step.verb, Prompt)
+        return self.server_of(self.step.verb)
 
     async def started(self, fingerprint: str | None = None) -> None:
         """Record that its own work begins, unless an earlier process has."""

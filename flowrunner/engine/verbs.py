@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from flowrunner.engine.approvals import approve
+from flowrunner.engine.attaching import called_run
 from flowrunner.engine.commands import command
 from flowrunner.engine.endings import Ending, failed, skipped, succeeded
-from flowrunner.engine.place import FileRun, Place, run_names
+from flowrunner.engine.place import Place, run_names
 from flowrunner.engine.prompts import prompt
 from flowrunner.engine.units import Unit
 from flowrunner.events import StepResult
@@ -108,10 +109,8 @@ async def call_workflow(unit: Unit) -> Ending:
     if faults:
         return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
-    caller = unit.place.file
-    cap = caller.capped_to or caller.workflow.provider
     names = run_names(given, plan.run, plan.started_at)
-    file = FileRun(called, names, path=unit.path, capped_to=cap)
+    file = called_run(unit, unit.step.verb, given, names)
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)
     place = Place(file, path=unit.path, deadline=unit.inner_deadline(), budget=budget)

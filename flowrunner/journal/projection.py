@@ -225,6 +225,8 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             run.status, run.exit_status = event.status, event.exit_status
             run.message, run.help = event.message, event.help
             run.ended_at, run.result_seq = event.at, seq
+        case events.FileUploaded():
+            run.uploads[event.sha256, event.provider, event.purpose] = event
         case events.Warned(address=address):
             unit = None if address is None else address.unit
             run.warnings.append(Notice(event.at, event.code, event.message, unit))

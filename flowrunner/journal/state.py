@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, Address, ApiError, RunStatus, StepStatus, Usage
+from flowrunner.events import (
+    JSON,
+    Address,
+    ApiError,
+    FileUploaded,
+    RunStatus,
+    StepStatus,
+    Usage,
+)
 
 CallProgress: TypeAlias = Literal["sent", "answered", "refused", "not-sent", "lost"]
 """`sent` without an end is a call in flight, or one whose process died: possibly billed."""
@@ -211,7 +219,8 @@ class RunState:
     which processes took the run over. `others` are the base URLs of the providers beside the run's
     own, by name. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
-    The run's `result` is the body `result` of record `result_seq`.
+    The run's `result` is the body `result` of record `result_seq`. `uploads` are the last of each
+    file, by hash, provider and purpose.
     """
 
     run: str = ""
@@ -230,6 +239,7 @@ class RunState:
     resumes: int = 0
     resumed_at: list[float] = field(default_factory=list)
     result_seq: int | None = None
+    uploads: dict[tuple[str, str, str], FileUploaded] = field(default_factory=dict)
     origins: list[dict[str, JSON]] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
     steps: dict[str, StepState] = field(default_factory=dict)

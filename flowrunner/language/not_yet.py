@@ -43,7 +43,6 @@ _ALL_STEPS: tuple[Where, ...] = ("step", "defaults")
 TABLE = (
     _key(("file",), "tools"),
     _key(("step",), "call", "with"),
-    _key(("step",), "attach", "within"),
     _key(("step",), "accept_risk"),
     _key(_ALL_STEPS, "max_turns"),
     *(

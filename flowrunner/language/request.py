@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowrunner.events import JSON
+from flowrunner.language.attachments import Attachment
 from flowrunner.language.forms import Form, fill, merge
 from flowrunner.language.shapes import (
     WRAPPER,
@@ -31,9 +32,11 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The prompt step of the same list whose response another one goes on from."""
+    """The prompt step of the same list whose response another one goes on from. With `compact` all
+    that was said up to there is made shorter first."""
 
     step: str
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Prompt:
     of `output` and `schema` is given. `provider` is the one that the file names for the step or for
     all its steps. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
-    `is_continued` says that another step goes on from this response.
+    `is_continued` says that another step goes on from this response. `attach` are the files behind
+    the message; paths out of data may lie in the folder `within`.
     """
 
     parameters: Mapping[str, Form]
@@ -57,6 +61,8 @@ class Prompt:
     provider: str | None = None
     continues: Continue | None = None
     is_continued: bool = False
+    attach: tuple[Attachment, ...] = ()
+    within: str | None = None
 
     @property
     def model(self) -> str | None:

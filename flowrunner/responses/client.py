@@ -103,6 +103,32 @@ class ResponsesClient:
             return await self._stream(request, progress or wire.Progress(), watch)
         return await self._exchange(request, progress)
 
+    async def compact(
+        self,
+        body: Mapping[str, JSON],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: wire.Progress | None = None,
+    ) -> Outcome:
+        """Exactly one `POST /responses/compact`, which is paid for too: a shorter history, whose
+        `output` is what the next request goes on from. The rest is as with `send`."""
+        request_id = _UNSAFE.sub("-", client_request_id)[:MAX_REQUEST_ID]
+        content = {"Content-Type": "application/json", "X-Client-Request-Id": request_id}
+        request = wire.WireRequest(
+            method="POST",
+            url=self._endpoint.url("responses/compact"),
+            headers=self._headers() | content,
+            content=_bytes(body),
+            timeout_s=timeout_s,
+            fresh=fresh,
+        )
+        reply = await self._reply(request, progress)
+        if not isinstance(reply, wire.WireReply):
+            return reply
+        return self._judge(reply, "response.compaction")
+
     async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome:
         """One `GET /responses/{id}`: free of charge, so that a loss means nothing."""
         if not _ID.fullmatch(response_id) or not response_id.strip("."):
@@ -234,17 +260,17 @@ class ResponsesClient:
         kind = fault.kind if isinstance(fault, wire.NotSent) else "unsendable"
         return NotSent(kind=kind, message=fault.message)
 
-    def _judge(self, reply: wire.WireReply) -> Outcome:
+    def _judge(self, reply: wire.WireReply, wanted: str = "response") -> Outcome:
         if not 200 <= reply.status < 300:
             return self._refused(reply, read_error(reply.content, reply.status))
         try:
             value = json_text.parse_bytes(reply.content)
         except json_text.NotJson as fault:
             return self._no_response(reply, str(fault))
-        return self._judge_value(reply, value)
+        return self._judge_value(reply, value, wanted)
 
-    def _judge_value(self, reply: wire.WireReply, value: JSON) -> Outcome:
-        missing = what_is_missing(value)
+    def _judge_value(self, reply: wire.WireReply, value: JSON, wanted: str = "response") -> Outcome:
+        missing = what_is_missing(value, wanted)
         if missing is None:
             return _answered(reply, value)
         if isinstance(value, dict) and value.get("error") and "output" not in value:
@@ -292,12 +318,11 @@ def encode(body: Mapping[str, JSON]) -> bytes:
 
     Half of a surrogate pair, which UTF-8 cannot hold, is sent as U+FFFD.
     """
-    text = json.dumps(
-        {**body, "stream": body.get("stream") is True},
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
-    )
+    return _bytes({**body, "stream": body.get("stream") is True})
+
+
+def _bytes(body: Mapping[str, JSON]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
 
 
@@ -312,7 +337,7 @@ def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:
         http_status=reply.status,
         request_id=_request_id(reply.headers),
         response_id=response["id"],
-        status=response["status"],
+        status=response.get("status", "completed"),
         model=model if isinstance(model, str) else None,
         service_tier=tier if isinstance(tier, str) else None,
         usage=read_usage(response.get("usage")),

@@ -12,9 +12,18 @@ from flowrunner.responses.outcome import Lost, NotSent, Outcome, Refused
 
 OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 Reason: TypeAlias = Literal[
-    "api-error", "key", "quota", "rate-limit", "server-error", "mcp-server", "network", "timeout"
+    "api-error",
+    "key",
+    "quota",
+    "rate-limit",
+    "server-error",
+    "mcp-server",
+    "network",
+    "timeout",
+    "file",
 ]
-"""Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock."""
+"""Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock;
+`file` for those whose request names a file that is gone."""
 
 
 @dataclass(frozen=True, slots=True)

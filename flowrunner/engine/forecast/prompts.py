@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flowrunner.engine.estimate import (
     Worst,
@@ -13,6 +14,7 @@ from flowrunner.engine.estimate import (
     with_limits,
     worst_case,
 )
+from flowrunner.engine.forecast.attached import with_attached
 from flowrunner.engine.forecast.costs import Cost
 from flowrunner.engine.forecast.sight import Said, Sight
 from flowrunner.engine.forecast.standins import BYTES_A_TOKEN
@@ -58,7 +60,9 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
     alone = _likely_body(prompt, sight, terms) or constant
     guess = _padded(alone, before.likely_bytes)
     about = likely(guess, terms.prices).usd
-    high = None if worst is None else _of_attempts(worst, attempts, terms)
+    shortening = _shortening(prompt, constant, before, terms)
+    high = None if worst is None else _sum(_of_attempts(worst, attempts, terms), shortening.high)
+    about = _sum(about, shortening.about)
     set_here = terms.limited and _constants(form).get("max_output_tokens") is None
     is_known = all(map(sight.is_known, leaves(form)))
     least = least_usd(alone if is_known else constant, terms.prices)
@@ -72,6 +76,23 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
         assumes=() if worst is None else worst_case(worst, terms.prices).assumes,
         said=_said(worst, guess, attempts),
     )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _shortening(prompt: Prompt, constant: Mapping[str, JSON], before: Said, terms: Terms) -> Cost:
+    """What it costs to make shorter what was said before, which is no longer then than it was."""
+    if prompt.continues is None or not prompt.continues.compact:
+        return Cost()
+    asked = {key: constant[key] for key in ("model", "service_tier") if key in constant}
+    longest = {**asked, "previous_response_id": _UNSEEN}
+    if before.most_tokens is not None:
+        longest["max_output_tokens"] = before.most_tokens
+    guess = _padded(asked, before.likely_bytes)
+    worst = worst_case(longest, terms.prices, before.most_tokens)
+    return Cost(0.0, worst.usd, likely(guess, terms.prices).usd)
 
 
 def _said_before(prompt: Prompt, sight: Sight) -> Said:
@@ -96,7 +117,7 @@ def _worst(
 ) -> tuple[dict[str, JSON] | None, str | None]:
     """The longest body that the step may send; None and why where it or its price is unknown."""
     try:
-        body = _sent(prompt.body(sight.worst, below=terms.below, above=terms.above), terms)
+        body = _body(prompt, sight.worst, sight, terms)
         form = {**prompt.parameters, **prompt.request}
         body = _padded(body, sight.unseen_bytes(leaves(form)) + (before.most_tokens or 0))
         if before.most_tokens is None:
@@ -109,9 +130,15 @@ def _worst(
 
 def _likely_body(prompt: Prompt, sight: Sight, terms: Terms) -> dict[str, JSON] | None:
     try:
-        return _sent(prompt.body(sight.likely, below=terms.below, above=terms.above), terms)
+        return _body(prompt, sight.likely, sight, terms)
     except TemplateFault:
         return None
+
+
+def _body(prompt: Prompt, scope: Mapping[str, Any], sight: Sight, terms: Terms) -> dict[str, JSON]:
+    """The request in a scope, with what it attaches. Raises TemplateFault."""
+    body = prompt.body(scope, below=terms.below, above=terms.above)
+    return _sent(with_attached(body, prompt, scope, sight, terms), terms)
 
 
 def _of_attempts(body: Mapping[str, JSON], attempts: int, terms: Terms) -> float | None:

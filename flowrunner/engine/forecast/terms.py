@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from flowrunner.engine.pricing import Prices
 from flowrunner.engine.servers import Server
 from flowrunner.events import JSON
+from flowrunner.language.attachments import FileMark
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import Workflow
+from flowrunner.project.attachable import described
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`prices` of the operator; API parameters `below` the file's rank (the project's defaults) and
     `above` it (command line, environment). `limited` says that a budget of the project or the
-    command line is in force, so that every request is sent with limits; `now` is Unix time.
+    command line is in force, so that every request is sent with limits; `now` is Unix time,
+    `folder` where paths of the workflow begin. `look_at` says what kind of file stands at a path
+    and how large it is.
 
     `server` says where a step goes for which the files name a provider, or none; `own_provider` is
     the run's, `file_provider` that of a file's `defaults`, `capped_to` the one that whoever calls a
@@ -27,6 +32,8 @@ class Terms:
     above: Mapping[str, JSON] = field(default_factory=dict)
     limited: bool = False
     now: float = 0.0
+    folder: Path = Path()
+    look_at: Callable[[Path], FileMark] = described
     server: Callable[[str | None], Server] | None = None
     own_provider: str | None = None
     file_provider: str | None = None
@@ -38,6 +45,7 @@ class Terms:
         return replace(
             self,
             limited=self.limited or workflow.budget is not None,
+            folder=workflow.folder,
             file_provider=workflow.provider,
             capped_to=self.capped_to or self.file_provider,
         )

@@ -10,6 +10,7 @@ import datetime
 
 from flowrunner.diagnostics import Finding
 from flowrunner.language.checks.abilities import check_abilities
+from flowrunner.language.checks.attaching import check_attaching
 from flowrunner.language.checks.braces import check_braces
 from flowrunner.language.checks.branches import check_branches, complete_branches
 from flowrunner.language.checks.calls import check_calls
@@ -81,6 +82,7 @@ def check_meaning(
     empty = may_be_empty(places, complete_branches(workflow, sights))
     findings += check_templates(workflow, sights, sights.ending(empty))
     findings += check_files(places, sights)
+    findings += check_attaching(places, sights)
     findings += check_models(workflow, today, providers)
     findings += check_reasoning(workflow, providers)
     if providers is not None:

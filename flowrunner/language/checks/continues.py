@@ -5,7 +5,7 @@ That both may run at all is left to `reach`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.language.checks.order import Places
@@ -23,6 +23,8 @@ def check_continues(places: Places) -> Iterator[Finding]:
         if isinstance(verb, Prompt) and verb.continues is not None:
             route = (*place.step.route, "continue")
             yield from _check_others(verb, route)
+            written = places.workflow.written(place.step).get("continue")
+            route = (*route, "step") if isinstance(written, Mapping) else route
             yield from _check_parent(places, place, verb.continues, route)
 
 

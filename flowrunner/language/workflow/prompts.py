@@ -16,6 +16,7 @@ from flowrunner.language.forms import Form, Leaf, leaves, merge, plain, text_of
 from flowrunner.language.request import CARRIED_OVER, Continue, Prompt, answer_format
 from flowrunner.language.shapes import ANY, Shape, check_strict_schema, read_shape
 from flowrunner.language.spelling import spell
+from flowrunner.language.workflow.attaching import read_attachments
 from flowrunner.language.workflow.reader import Reader, mapping
 
 ROLES = ("developer", "user", "assistant", "system")
@@ -151,6 +152,8 @@ def build_prompt(
         schema=schema,
         may_change_things=_may_change_things(merged),
         continues=read_continue(fields),
+        attach=read_attachments(reader, fields, route),
+        within=text_of(fields.get("within")),
     )
 
 
@@ -162,13 +165,16 @@ def read_provider(fields: Mapping[str, Any]) -> str | None:
 
 def read_continue(fields: Mapping[str, Any]) -> Continue | None:
     """Which step another one continues, as the file says."""
-    named = fields.get("continue")
-    return Continue(named) if isinstance(named, str) else None
+    written = fields.get("continue")
+    named = mapping(written).get("step") if isinstance(written, Mapping) else written
+    compact = mapping(written).get("compact") is True
+    return Continue(named, compact) if isinstance(named, str) else None
 
 
 def prompt_leaves(prompt: Prompt) -> list[Leaf]:
     """Every template of a prompt step, those of the defaults included."""
-    return [*leaves(prompt.parameters), *leaves(prompt.request)]
+    attached = [form for each in prompt.attach for form in (each.file, each.detail)]
+    return [*leaves(prompt.parameters), *leaves(prompt.request), *leaves(attached)]
 
 
 def read_output(reader: Reader, fields: Mapping[str, Any], route: Route) -> Shape | None:
