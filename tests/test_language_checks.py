@@ -518,7 +518,6 @@ NOT_YET = {
     "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
     "provider": ("defaults: { provider: azure }\nsteps: [{ id: a, prompt: x }]", "`provider`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
-    "background": ("steps: [{ id: a, prompt: x, background: true }]", "`background: true`"),
     "in a group": (
         "steps: [{ id: g, steps: [{ id: a, prompt: x, max_turns: 3 }] }]",
         "`max_turns`",

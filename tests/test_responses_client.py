@@ -315,16 +315,18 @@ def test_a_key_that_no_header_can_hold_is_not_sent_and_not_shown() -> None:
 class _Recorded:
     """A wire that answers at once and keeps what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, response_id: str = "resp_1") -> None:
         self.requests: list[WireRequest] = []
+        self.response_id = response_id
 
     async def exchange(self, request: WireRequest, progress: Progress | None) -> WireReply:
         self.requests.append(request)
-        return WireReply(200, {}, json.dumps(RESPONSE).encode(), 0.1)
+        response = RESPONSE | {"id": self.response_id}
+        return WireReply(200, {}, json.dumps(response).encode(), 0.1)
 
 
 def _retrieve(response_id: str) -> tuple[Outcome, list[WireRequest]]:
-    wire = _Recorded()
+    wire = _Recorded(response_id)
     client = ResponsesClient(wire, Endpoint("test", "https://api.example/v1/"))
     return asyncio.run(client.retrieve(response_id, timeout_s=3.0)), wire.requests
 

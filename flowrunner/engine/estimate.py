@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 from flowrunner import catalog
 from flowrunner.catalog import Model, media
-from flowrunner.engine.pricing import Billed, Prices, billed_usd, most_fees_usd, undated
+from flowrunner.engine.pricing import (
+    Billed,
+    Prices,
+    billed_usd,
+    most_fees_usd,
+    undated,
+    window_of,
+)
 from flowrunner.events import JSON, Usage
 from flowrunner.language.attachments import FileMark
 
@@ -128,7 +135,8 @@ def worst_case(
     window, or the response before it and all before that by `earlier_tokens`; images, files and
     hosted tools by the allowances above. The output is bounded by `max_output_tokens`, else by what
     the model can write. Rates are the dearest that the answer may be billed at: written to the
-    cache, long context, the tier asked for or the standard one.
+    cache, long context, the tier asked for or the standard one; the discount of a completion window
+    is not counted on.
     """
     name = _model_of(body)
     counted = _Counted.of(body, earlier_tokens)
@@ -164,7 +172,7 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
     thought = default_max_output_tokens(body) - PLAIN_OUTPUT_TOKENS
     output_tokens = min(int(limit), _LIKELY_ANSWER + int(max(0, thought) * _LIKELY_THOUGHT))
     usage = Usage(input_tokens, output_tokens)
-    usd = billed_usd(Billed(name, usage, body.get("service_tier")), prices)
+    usd = billed_usd(_billed(body, usage), prices)
     fees, _ = most_fees_usd(name or "", hosted, 1)
     return Likely(None if usd is None or fees is None else usd + fees, input_tokens, output_tokens)
 
@@ -175,7 +183,12 @@ def least_usd(body: Mapping[str, JSON], prices: Prices | None = None) -> float |
     unknown."""
     read = _Counted.of(body).characters // _MOST_CHARS_A_TOKEN
     usage = Usage(read, 1, read)
-    return billed_usd(Billed(_model_of(body), usage, body.get("service_tier")), prices)
+    return billed_usd(_billed(body, usage), prices)
+
+
+def _billed(body: Mapping[str, JSON], usage: Usage) -> Billed:
+    """So many tokens of a request at the rates that it asks for."""
+    return Billed(_model_of(body), usage, body.get("service_tier"), window=window_of(body))
 
 
 def likely_output_tokens(body: Mapping[str, JSON]) -> int:

@@ -31,7 +31,9 @@ class Settings:
     means that the file decides. `file_limits` are those of the project
     file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
     compared with what would be done now; what is held is asked for once more. `supports` says False
-    for fields of the API that the server does not know."""
+    for fields of the API that the server does not know. `waits` says whether somebody waits for
+    responses in the background, `cancels_background` that a signal cancels them; both count for one
+    process."""
 
     provider: str
     base_url: str
@@ -49,6 +51,8 @@ class Settings:
     recheck: bool = False
     asks_held: bool = False
     supports: Mapping[str, bool] = field(default_factory=dict)
+    waits: bool = True
+    cancels_background: bool = False
 
     @property
     def server(self) -> str:
@@ -125,6 +129,27 @@ def check_models(plan: Plan) -> None:
         )
 
 
+def check_storing(plan: Plan) -> None:
+    """Raises UsageError naming the steps that need a stored response where the project says that
+    none is stored."""
+    if plan.settings.below.get("store") is not False:
+        return
+    steps = [step for step in every_step(plan.workflow) if isinstance(step.verb, Prompt)]
+    named = ", ".join(
+        f"`{step.id}`"
+        for step in steps
+        if isinstance(step.verb, Prompt)
+        and step.verb.is_background
+        and "store" not in step.verb.parameters
+    )
+    if named:
+        raise UsageError(
+            f"{plan.workflow.shown}: a response in the background must be stored, and "
+            f"`flowrunner.yaml` says `store: false`; asked for by {named}",
+            help="write `store: true` in the step, or `delivery: direct`",
+        )
+
+
 def every_step(workflow: Workflow) -> Iterator[Step]:
     """The steps of a workflow, those inside others and those of the files it calls included."""
     waiting = list(reversed(workflow.steps))
@@ -191,4 +216,4 @@ def thaw_settings(text: str) -> Settings:
     frozen = json.loads(text)
     budget = frozen.pop("budget")
     settings = Settings(**frozen, budget=None if budget is None else Money(**budget))
-    return replace(settings, recheck=False, asks_held=False)
+    return replace(settings, recheck=False, asks_held=False, waits=True, cancels_background=False)

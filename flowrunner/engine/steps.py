@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
+from flowrunner.engine.ports import Stopped
 from flowrunner.engine.saving import save, target_of
 from flowrunner.engine.shared import Shared
 from flowrunner.engine.together import together
@@ -29,6 +29,7 @@ from flowrunner.events import (
     StepResult,
     Warned,
 )
+from flowrunner.journal.state import BACKGROUND
 from flowrunner.language.shapes import found
 from flowrunner.language.templates import Empty, Record, TemplateFault
 from flowrunner.language.workflow import Repeat, Step
@@ -71,6 +72,8 @@ class Runner:
         """Put an end into the journal, unless it stands there already."""
         if ending.status == "unknown" and (ending.result is not None or ending.is_kept):
             self.shared.held.append(unit.name)
+        if ending.reason == BACKGROUND and ending.result is not None:
+            self.shared.left.append(unit.name)
         if ending.is_kept and not unit.has_started:
             return
         scrubber = self.shared.ports.scrubber
