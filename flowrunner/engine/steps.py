@@ -30,9 +30,13 @@ from flowrunner.events import (
     Warned,
 )
 from flowrunner.journal.state import BACKGROUND
+from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import found
 from flowrunner.language.templates import Empty, Record, TemplateFault
 from flowrunner.language.workflow import Repeat, Step
+
+BACKGROUND_ITEMS = 200
+"""So many items of a list may wait for responses in the background, where it has no `at_once`."""
 
 
 @dataclass(slots=True)
@@ -158,6 +162,8 @@ class Runner:
             return failed("not-a-list", f"`for_each` needs a list, found {found(source)}")
         await self._begun(whole, len(source))
         most = self.shared.plan.at_once
+        if isinstance(whole.step.verb, Prompt) and whole.step.verb.is_background:
+            most = max(most, BACKGROUND_ITEMS)  # a response in the background holds no slot
         in_turn = whole.step.has_effects or whole.step.shares_conversation
         room = 1 if in_turn else min(loop.at_once or most, most)
         tally = _Tally()
@@ -199,6 +205,9 @@ class Runner:
             tally.count(ending, whole.step)
             if ending is not None and ending.stops is not None:
                 self.shared.halt(ending)
+            if ending is not None and ending.reason == BACKGROUND:
+                if whole.step.shares_conversation:
+                    return  # nobody speaks while an answer is still to come
 
     def _item(self, whole: Unit, value: Any, at: int) -> Unit:
         assert whole.step.for_each is not None
