@@ -394,6 +394,41 @@ steps:
     assert "comes out of data" in why(ended, "look[1]")
 
 
+# What is gone on from.
+
+TALK = """\
+steps:
+  - { id: look, prompt: "What is this, {{ inputs.word }}?", attach: [scans/a.png] }
+  - { id: more, prompt: And now?, continue: look }
+result: { said: "{{ steps.more.text }}" }
+"""
+TALKING = HEAD.replace("}", ", store: false }") + "inputs: { word: text }\n"
+
+
+def test_what_was_attached_is_sent_again_where_nobody_keeps_it(world: World) -> None:
+    world.secrets = ("sesame-4711",)
+    inputs = {"word": "sesame-4711"}
+    script = in_turn(more=[refused(400), answered("a square")])
+    first = world.run(TALK, script, head=TALKING, inputs=inputs)
+    asked = first.asked()["more"]
+    assert asked[0]["content"][0]["text"] == "What is this, sesame-4711?"
+    assert asked[0]["content"][1]["image_url"] == data_url("image/png", png())
+    assert first.status("more") == "failed"
+    (world.run_folder.parent / "unrelated.txt").touch()
+    again = world.resume()
+    assert again.sender.units() == ["more"]
+    assert again.asked()["more"][0]["content"][1]["image_url"] == data_url("image/png", png())
+
+
+def test_what_was_attached_and_is_gone_is_not_sent_as_something_else(world: World) -> None:
+    script = in_turn(more=[refused(400)])
+    world.run(TALK, script, head=TALKING, inputs={"word": "please"})
+    (world.folder / "scans" / "a.png").unlink()
+    again = world.resume()
+    assert again.sender.bodies == {}
+    assert "`attach`: `a.png` is not at hand any more" in (again.state.steps["more"].message or "")
+
+
 # What is uploaded.
 
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from flowrunner.language.attachments import (
 from flowrunner.language.forms import leaves
 from flowrunner.language.paths import is_absolute, project_root
 from flowrunner.language.request import Prompt
+from flowrunner.language.templates import TemplateFault
 from flowrunner.language.workflow import CallWorkflow, Input, Workflow
 from flowrunner.language.workflow.origins import reads_answers, with_makers
 from flowrunner.project.attachable import ChangedFile, Located
@@ -68,6 +69,18 @@ async def attached_parts(unit: Unit, prompt: Prompt) -> list[dict[str, JSON]]:
     finder = _Finder(unit, prompt)
     wanted = [each for entry in prompt.attach for each in finder.entry(entry)]
     return await asyncio.to_thread(_read_all, wanted, unit.shared.outgoing.located)
+
+
+async def recall_parts(unit: Unit, prompt: Prompt) -> None:
+    """Find again what was attached by the steps that this one goes on from: where the server does
+    not keep it, it is sent again. What is gone is said when it is to be sent."""
+    while prompt.continues is not None:
+        step = unit.place.file.workflow.step(prompt.continues.step)
+        if step is None or not isinstance(step.verb, Prompt):
+            return
+        prompt = step.verb
+        with suppress(Unattachable, TemplateFault):
+            await attached_parts(replace(unit, step=step), prompt)
 
 
 def _read_all(wanted: Iterable[_Wanted], known: dict[str, Located]) -> list[dict[str, JSON]]:

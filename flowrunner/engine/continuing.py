@@ -169,7 +169,7 @@ def _exchanges(unit: Unit, name: str) -> tuple[Exchange, ...]:
         if exchange is None:
             break
         asked = as_items(exchange.request.get("input"))
-        plain = [hidden.get(_key(item), item) for item in asked] if hidden else asked
+        plain = [_plain(item, hidden) for item in asked] if hidden else asked
         found.append(Exchange({**exchange.request, "input": plain}, exchange.response))
         has_more = exchange.request.get("previous_response_id") is not None
         above = _parent_name(unit, above) if has_more else None
@@ -219,8 +219,26 @@ def _hidden(unit: Unit, name: str) -> dict[str, JSON]:
             kept = scrubber.scrub_json(item)
             if kept is not item:
                 found[_key(kept)] = item
+                found |= _as_parts(kept, item)
         above = _parent_name(unit, above)
     return found
+
+
+def _as_parts(kept: JSON, item: JSON) -> dict[str, JSON]:
+    """The same of a message that has files behind its text: its text is a part then."""
+    texts = [each.get("content") if isinstance(each, dict) else None for each in (kept, item)]
+    if not all(isinstance(text, str) for text in texts):
+        return {}
+    hidden, plain = ({"type": "input_text", "text": text} for text in texts)
+    return {_key(hidden): plain}
+
+
+def _plain(item: JSON, hidden: Mapping[str, JSON]) -> JSON:
+    """An item of a request with its secrets, whole or part by part."""
+    content = item.get("content") if isinstance(item, dict) else None
+    if _key(item) in hidden or not isinstance(content, list):
+        return hidden.get(_key(item), item)
+    return {**item, "content": [hidden.get(_key(part), part) for part in content]}
 
 
 def _rendered(unit: Unit, name: str) -> dict[str, JSON]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from flowrunner.engine.artefacts import keep_files, with_missing_files
-from flowrunner.engine.attaching import Unattachable, attached_parts
+from flowrunner.engine.attaching import Unattachable, attached_parts, recall_parts
 from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller
@@ -85,6 +85,7 @@ async def prompt(unit: Unit) -> Ending:
     body = with_thoughts(unit, verb, body)
     try:
         body = with_parts(body, await attached_parts(unit, verb))
+        await recall_parts(unit, verb)
     except Unattachable as fault:
         return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
