@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from flowrunner.engine.artefacts import keep_files, with_missing_files
-from flowrunner.engine.attaching import Unattachable, attached_parts, recall_parts
+from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller
@@ -85,7 +85,6 @@ async def prompt(unit: Unit) -> Ending:
     body = with_thoughts(unit, verb, body)
     try:
         body = with_parts(body, await attached_parts(unit, verb))
-        await recall_parts(unit, verb)
     except Unattachable as fault:
         return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
@@ -109,6 +108,7 @@ async def _prompt(
     history = past_of(unit, verb)
     if history.is_gone:
         return failed("continue", *_GONE)
+    await history.recall()
     try:
         if verb.continues is None or not verb.continues.compact:
             return await _go_on(unit, body, history, talk)
@@ -219,6 +219,7 @@ class _PromptRun:
         joined = self.history.joined(body)
         outcome = await self.caller.answer(address, joined, calls)
         while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
+            await self.history.recall()
             joined = self.history.joined(body)
             sent = self.unit.shared.ports.journal.calls(self.unit.name)
             of_turn = [call for call in sent if call.key[:3] == _turn(address)]
