@@ -370,8 +370,30 @@ steps:
     with: { at: x, scan: "{{ steps.pick.text }}" }
 """
     ended = world.run(steps, in_turn(pick=[answered("notes.txt")]))
-    assert "comes out of data" in (ended.state.steps["sub/look"].message or "")
+    assert "`notes.txt` is a path that may come out of an answer" in (
+        ended.state.steps["sub"].message or ""
+    )
     assert ended.sender.units() == ["pick"]
+    given = {"scan": file_input(world, "scans/a.png")}
+    again = World(world.folder / "again")
+    again.folder.mkdir()
+    (again.folder / "called.yaml").write_text(text, encoding="utf-8")
+    (again.folder / "scans").mkdir()
+    (again.folder / "scans" / "a.png").write_bytes(png())
+    chosen = again.run(steps, in_turn(pick=[answered("scans/a.png")]), head=SCAN, inputs=given)
+    assert chosen.status("sub") == "succeeded"
+
+
+def test_a_program_may_name_the_files_of_a_called_workflow(world: World) -> None:
+    text = CALLED.replace('    attach: ["{{ inputs.at }}"]\n', "")
+    text = text.replace("this?", "{{ inputs.scan.name }}?").replace(", optional: true", "")
+    (world.folder / "called.yaml").write_text(text, encoding="utf-8")
+    steps = """\
+steps:
+  - { id: found, run: [echo, -n, notes.txt] }
+  - { id: sub, workflow: called.yaml, with: { at: x, scan: "{{ steps.found.text }}" } }
+"""
+    assert world.run(steps).asked()["sub/look"] == "What is notes.txt?"
 
 
 def test_a_row_that_looks_like_a_file_is_none(world: World) -> None:
