@@ -396,3 +396,24 @@ def test_what_goes_along_with_a_step_goes_to_its_provider(
     assert not simulator.ledger
     paths = {call.path for call in other.ledger}
     assert paths == {"/v1/conversations", "/v1/files", "/v1/responses"}
+
+
+def test_a_response_in_the_background_is_looked_for_at_its_provider(
+    two: Project, simulator: Simulator, other: Simulator
+) -> None:
+    flow = FLOW.replace("prompt: Something else", "prompt: Something else, delivery: background")
+    two.write("flow.yaml", flow)
+    done = two.run("run", "flow.yaml", "--wait")
+    assert done.status == 0, done.err
+    assert [call.method for call in simulator.ledger] == ["POST"]
+    assert "GET" in {call.method for call in other.ledger}
+
+
+def test_each_provider_counts_its_own_requests(
+    two: Project, simulator: Simulator, other: Simulator
+) -> None:
+    two.write("flow.yaml", FLOW.replace("{{ steps.here.text }}", "please"))
+    done = two.run("plan", "flow.yaml", "--exact")
+    assert done.status == 0, done.err
+    assert [call.path for call in simulator.ledger] == ["/v1/responses/input_tokens"]
+    assert [call.path for call in other.ledger] == ["/v1/responses/input_tokens"] * 2

@@ -28,7 +28,7 @@ from flowrunner.commands.viewing import Viewer
 from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
-from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
+from flowrunner.engine.plan import Plan, Settings, check_models, check_storing, thaw_settings
 from flowrunner.engine.ports import SystemClock
 from flowrunner.engine.servers import SIMULATOR, Server
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
@@ -55,7 +55,8 @@ class RunOptions:
 
     `max_cost_usd` bounds the whole run. `reuse` takes results of earlier runs where a step says
     nothing about it. `accept_changes` goes on with files that were edited since the run began,
-    `asks_held` asks once more for answers that were lost and held.
+    `asks_held` asks once more for answers that were lost and held. `wait` says whether responses in
+    the background are waited for, `cancel_background` that a signal cancels them.
     """
 
     simulate: bool = False
@@ -68,8 +69,15 @@ class RunOptions:
     reuse: bool = False
     accept_changes: bool = False
     asks_held: bool = False
+    wait: bool | None = None
+    cancel_background: bool = False
     yes: bool = False
     as_json: bool = False
+
+    def waits(self, simulated: bool, ask: Ask | None) -> bool:
+        """Whether this process waits for responses in the background: as the operator says, else
+        where a person is there. A simulator does not outlive it, so that is always waited for."""
+        return simulated or (ask is not None if self.wait is None else self.wait)
 
 
 def start(
@@ -84,10 +92,11 @@ def start(
     secrets = secret_values(loaded.inputs, read)
     inputs = Scrubber(operator.secrets()).scrub_json(read)
     clock = SystemClock()
-    plan = Plan("", clock.now(), loaded, inputs, _settings(loaded, operator, options))
+    plan = Plan("", clock.now(), loaded, inputs, _settings(loaded, operator, options, ask))
     with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
         plan = _placed(plan, endpoints)
         check_models(plan)
+        check_storing(plan)
         _confirm(plan, operator, options, ask)
         wire = open_wire(plan, operator.proxies)
         if warnings:
@@ -134,7 +143,7 @@ def resume(
             )
         kept = _Kept(journal, state, _project_of(folder))
         operator = _operator(kept.folder, options)
-        plan = kept.plan(operator, options, viewer)
+        plan = _attended(kept.plan(operator, options, viewer), options, ask)
         plan, secrets = _with_secrets(plan, given)
         simulated = plan.settings.simulated
         with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
@@ -149,6 +158,13 @@ def _lacks_files(state: RunState) -> bool:
     """Whether a file of an answer could not be saved, which is tried again."""
     ends = state.steps.values()
     return any(step.status == "succeeded" and step.reason == MISSING_FILES for step in ends)
+
+
+def _attended(plan: Plan, options: RunOptions, ask: Ask | None) -> Plan:
+    """The plan with what this process does about responses in the background."""
+    waits = options.waits(plan.settings.simulated, ask)
+    cancels = options.cancel_background
+    return replace(plan, settings=replace(plan.settings, waits=waits, cancels_background=cancels))
 
 
 def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
@@ -183,7 +199,9 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         raise UsageError("nothing was sent", help="`flowrunner plan` shows what would be run")
 
 
-def _settings(workflow: Workflow, operator: Operator, options: RunOptions) -> Settings:
+def _settings(
+    workflow: Workflow, operator: Operator, options: RunOptions, ask: Ask | None
+) -> Settings:
     model = options.model or operator.model
     limits = operator.limits
     only_own = operator.forced_provider is not None
@@ -208,6 +226,8 @@ def _settings(workflow: Workflow, operator: Operator, options: RunOptions) -> Se
         only_provider=only_own,
         supports={} if options.simulate else own.supports,
         models=None if options.simulate else own.models,
+        waits=options.waits(options.simulate, ask),
+        cancels_background=options.cancel_background,
     )
 
 

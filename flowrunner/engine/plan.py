@@ -32,10 +32,11 @@ class Settings:
     environment, which outrank the file's, `below` those that the file outranks; None elsewhere
     means that the file decides. `file_limits` are those of the project
     file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
-    compared with what would be done now; what is held is asked for once more. `provider` is where a
-    step goes for which no file names another of `others`; with `only_provider` all steps go there,
-    whatever the files say. `supports` is what `provider` knows of the API, `models` what a model is
-    called by there."""
+    compared with what would be done now; what is held is asked for once more. `waits` says whether
+    somebody waits for responses in the background, `cancels_background` that a signal cancels them;
+    both count for one process. `provider` is where a step goes for which no file names another of
+    `others`; with `only_provider` all steps go there, whatever the files say. `supports` is what
+    `provider` knows of the API, `models` what a model is called by there."""
 
     provider: str
     base_url: str
@@ -56,6 +57,8 @@ class Settings:
     only_provider: bool = False
     supports: Supports = field(default_factory=dict)
     models: str | None = None
+    waits: bool = True
+    cancels_background: bool = False
 
     def server(self, named: str | None) -> Server:
         """Where a step goes for which the files name this provider, or none."""
@@ -150,6 +153,27 @@ def check_models(plan: Plan) -> None:
         )
 
 
+def check_storing(plan: Plan) -> None:
+    """Raises UsageError naming the steps that need a stored response where the project says that
+    none is stored."""
+    if plan.settings.below.get("store") is not False:
+        return
+    steps = [step for step in every_step(plan.workflow) if isinstance(step.verb, Prompt)]
+    named = ", ".join(
+        f"`{step.id}`"
+        for step in steps
+        if isinstance(step.verb, Prompt)
+        and step.verb.is_background
+        and "store" not in step.verb.parameters
+    )
+    if named:
+        raise UsageError(
+            f"{plan.workflow.shown}: a response in the background must be stored, and "
+            f"`flowrunner.yaml` says `store: false`; asked for by {named}",
+            help="write `store: true` in the step, or `delivery: direct`",
+        )
+
+
 def every_step(workflow: Workflow) -> Iterator[Step]:
     """The steps of a workflow, those inside others and those of the files it calls included."""
     waiting = list(reversed(workflow.steps))
@@ -218,4 +242,4 @@ def thaw_settings(text: str) -> Settings:
     others = {name: Server.thaw(other) for name, other in frozen.pop("others", {}).items()}
     money = None if budget is None else Money(**budget)
     settings = Settings(**frozen, budget=money, others=others)
-    return replace(settings, recheck=False, asks_held=False)
+    return replace(settings, recheck=False, asks_held=False, waits=True, cancels_background=False)

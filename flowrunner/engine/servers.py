@@ -40,6 +40,10 @@ class Server:
         """Who answers, for telling whether the same was asked before."""
         return self.provider if self.is_simulated else self.base_url
 
+    def is_of(self, provider: str | None) -> bool:
+        """Whether a call went here that names this provider, or none where it went to the run's."""
+        return provider == self.provider if self.is_elsewhere else provider is None
+
     @property
     def asked(self) -> Asked:
         """What sentences about its failures may name."""

@@ -16,7 +16,9 @@ _BY_KIND = {
     "refused": "look at the refusal and change the prompt; `retry: { attempts: 2, on: [refusal] }` "
     "asks again",
     "open-calls": "take the tool out of `tools`: this version answers no tool calls",
-    "pending": "leave out `background`: this version waits for direct answers only",
+    "pending": "the server answers later although nobody asked for that; `delivery: background` "
+    "waits for it",
+    "cancelled": "`flowrunner resume` asks again",
     "empty": "the server may have passed over something that it does not know: say in "
     "`flowrunner.yaml` which `kind` of server it is, or what it `supports`",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from flowrunner.engine.attaching import given_files
 from flowrunner.engine.forecast import standins
 from flowrunner.engine.forecast.costs import Cost, Row, one_of, times
 from flowrunner.engine.forecast.fates import (
@@ -60,7 +61,7 @@ class Forecast:
 
 def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Forecast:
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
-    walk = _Walk(terms.inside(workflow))
+    walk = _Walk(terms.inside(workflow, frozenset(given_files(inputs, workflow))))
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
     return Forecast(tuple(rows), cost, terms.own_provider)
 
