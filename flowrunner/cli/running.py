@@ -48,6 +48,11 @@ def run(
 @option(
     "--accept-changes", is_flag=True, help="Go on with files that were edited since the run began."
 )
+@option(
+    "--failed-only",
+    is_flag=True,
+    help="Do again what failed and what depends on it; leave what never began, waits or is held.",
+)
 @decisions
 @click.pass_context
 def resume(ctx: click.Context, /, run: str, pairs: tuple[str, ...], **options: Any) -> int:

@@ -48,7 +48,8 @@ class RunOptions:
 
     `max_cost_usd` bounds the whole run. `reuse` takes results of earlier runs where a step says
     nothing about it. `accept_changes` goes on with files that were edited since the run began,
-    `asks_held` asks once more for answers that were lost and held.
+    `asks_held` asks once more for answers that were lost and held, `failed_only` does again what
+    failed and nothing else.
     """
 
     simulate: bool = False
@@ -60,6 +61,7 @@ class RunOptions:
     reuse: bool = False
     accept_changes: bool = False
     asks_held: bool = False
+    failed_only: bool = False
     yes: bool = False
     as_json: bool = False
 
@@ -114,6 +116,8 @@ def resume(
                 help=f"`flowrunner show {state.run} --result` prints its result, "
                 f"`flowrunner report {state.run}` writes its report again",
             )
+        if options.failed_only:
+            _check_failures(state, options)
         kept = _Kept(journal, state, _project_of(folder))
         operator = _operator(kept.folder, options)
         plan = kept.plan(operator, options, viewer)
@@ -125,6 +129,20 @@ def resume(
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _check_failures(state: RunState, options: RunOptions) -> None:
+    """Raises UsageError where nothing failed that could be done again."""
+    if options.asks_held:
+        raise UsageError(
+            "`--failed-only` leaves alone what is held, and `--on-unknown retry_once` asks for it",
+            help="choose one of them",
+        )
+    if all(step.status != "failed" for step in state.steps.values()):
+        raise UsageError(
+            f"no step of the run {state.run} failed; nothing was sent",
+            help=f"`flowrunner resume {state.run}` goes on with what is left of it",
+        )
 
 
 def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
@@ -268,6 +286,7 @@ class _Kept:
                 prices=operator.prices,
                 recheck=changed or self._is_marked,
                 asks_held=options.asks_held,
+                failed_only=options.failed_only,
             ),
         )
         if changed:

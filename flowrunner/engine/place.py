@@ -70,7 +70,8 @@ class Place:
     """Where a list of steps stands. `path` is the unit around it, `names` what `for_each` and
     `repeat` bring, `above` the steps that may be mentioned, `standing` how those of the lists
     around it ended, `deadline` monotonic time, `budget` what requests count against,
-    `is_over` whether nothing new may begin here."""
+    `is_over` whether nothing new may begin here, `is_touched` that something above is new in this
+    process."""
 
     file: FileRun
     path: Path = ()
@@ -80,6 +81,7 @@ class Place:
     deadline: float | None = None
     budget: Budget | None = None
     is_over: Callable[[], bool] = never
+    is_touched: bool = False
 
     def scope(self) -> dict[str, Any]:
         """The names that templates see here."""

@@ -28,9 +28,10 @@ DEFAULT_STEP_TIMEOUT_S = 900.0
 class Settings:
     """What was decided outside the file. `above` are API parameters of the command line and the
     environment, which outrank the file's, `below` those that the file outranks; None elsewhere
-    means that the file decides. `file_limits` are those of the project
-    file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
-    compared with what would be done now; what is held is asked for once more."""
+    means that the file decides. `file_limits` are those of the project file: requests at once,
+    seconds. `recheck`, `asks_held` and `failed_only` are a resume's own: what is done is compared
+    with what would be done now; what is held is asked for once more; what neither failed nor hangs
+    on what did is left alone."""
 
     provider: str
     base_url: str
@@ -47,6 +48,7 @@ class Settings:
     reuse: bool = False
     recheck: bool = False
     asks_held: bool = False
+    failed_only: bool = False
 
     @property
     def server(self) -> str:
@@ -189,4 +191,4 @@ def thaw_settings(text: str) -> Settings:
     frozen = json.loads(text)
     budget = frozen.pop("budget")
     settings = Settings(**frozen, budget=None if budget is None else Money(**budget))
-    return replace(settings, recheck=False, asks_held=False)
+    return replace(settings, recheck=False, asks_held=False, failed_only=False)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowrunner.engine.endings import Ending
+from flowrunner.engine.failures import FailedOnly
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
-from flowrunner.engine.shared import Shared
+from flowrunner.engine.shared import LIST_EXITS, Shared
 from flowrunner.engine.steps import Runner
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus, weightiest
@@ -38,12 +39,6 @@ _STOP_EXITS = {
     "terminate": ExitStatus.TERMINATED,
     "timeout": ExitStatus.FAILED,
 }
-_LIST_EXITS = {
-    "failed": ExitStatus.FAILED,
-    "unknown": ExitStatus.HELD,
-    "waiting": ExitStatus.WAITING,
-    "cancelled": ExitStatus.BUDGET,
-}
 
 
 async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinished:
@@ -61,6 +56,7 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         before=before.steps,
         spent=before.totals,
         slots=asyncio.Semaphore(plan.at_once),
+        failed_only=FailedOnly.of(before.steps) if plan.settings.failed_only else None,
     )
     file = FileRun(plan.workflow, run_names(plan.inputs, plan.run, plan.started_at))
     outer = shared.budget(plan.settings.budget, None, "this run")
@@ -141,15 +137,31 @@ class _End:
     def _exits(self) -> set[ExitStatus]:
         exits = set(self.shared.exits)
         stopped = self.shared.stop.reason
-        if self.ending.status in _LIST_EXITS and not (
-            stopped and self.ending.status == "cancelled"
-        ):
-            exits.add(_LIST_EXITS[self.ending.status])
+        if self.ending.status in LIST_EXITS and not (stopped and self.ending.status == "cancelled"):
+            exits.add(LIST_EXITS[self.ending.status])
         if stopped is not None and not self.steps.is_complete:
             exits.add(_STOP_EXITS[stopped])
+        if self._left and not exits - {ExitStatus.ITEMS_FAILED}:
+            exits.add(ExitStatus.BUDGET)
         return exits
 
+    @property
+    def _left(self) -> str | None:
+        """What nobody worked on although it had not ended, where only what failed was wanted."""
+        only = self.shared.failed_only
+        return only.sentence() if only is not None and only.left else None
+
     def _explain(
+        self, exit_status: ExitStatus, fault: TemplateFault | None
+    ) -> tuple[str | None, str | None]:
+        """Why the run ended as it did, and what to do."""
+        message, help_ = self._reason(exit_status, fault)
+        if self._left is None:
+            return message, help_
+        again = f"`flowrunner resume {self.shared.plan.run}` goes on with the rest"
+        return f"{message}; {self._left}" if message else self._left, help_ or again
+
+    def _reason(
         self, exit_status: ExitStatus, fault: TemplateFault | None
     ) -> tuple[str | None, str | None]:
         """The one sentence that says why the run ended as it did, and what to do."""

@@ -15,22 +15,32 @@ from pathlib import Path as FilePath
 from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import Worst, worst_case
+from flowrunner.engine.failures import FailedOnly
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
-from flowrunner.events import Event, Warned
+from flowrunner.events import Event, StepStatus, Warned
 from flowrunner.journal.state import StepState, Totals
 from flowrunner.language.workflow import Money
 from flowrunner.report.figures import money
+
+LIST_EXITS: Mapping[StepStatus, ExitStatus] = {
+    "failed": ExitStatus.FAILED,
+    "unknown": ExitStatus.HELD,
+    "waiting": ExitStatus.WAITING,
+    "cancelled": ExitStatus.BUDGET,
+}
+"""What follows for the run from how its list of steps, or a part of it, ended."""
 
 
 @dataclass(slots=True)
 class Shared:
     """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
-    `held` whose outcome is unknown. `spent` is what earlier processes spent."""
+    `held` whose outcome is unknown. `spent` is what earlier processes spent; `failed_only` is set
+    where nothing is done but what failed."""
 
     plan: Plan
     ports: Ports
@@ -42,6 +52,7 @@ class Shared:
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
     spent: Totals = field(default_factory=Totals)
+    failed_only: FailedOnly | None = None
     asked_for: Counter[str] = field(default_factory=Counter)
     _lost_before: list[tuple[str, Worst]] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
@@ -55,6 +66,22 @@ class Shared:
     def is_ending(self) -> bool:
         """Whether nothing new may start in this run."""
         return self.halted is not None or self.stop.reason is not None
+
+    def leaves(self, unit: str, *, is_touched: bool, recheck: bool) -> bool:
+        """Whether a unit is not worked on in this process, but stays `as_it_was`."""
+        if self.failed_only is None or is_touched:
+            return False
+        return not self.failed_only.goes_on(unit, recheck=recheck)
+
+    def as_it_was(self, unit: str) -> Ending | None:
+        """The end that a unit has which is not worked on; None where it has none yet."""
+        assert self.failed_only is not None
+        ending = self.failed_only.as_it_was(unit)
+        if ending is not None and ending.status in LIST_EXITS:
+            self.exits.add(LIST_EXITS[ending.status])
+        if ending is not None and ending.status == "unknown":
+            self.held.append(unit)
+        return ending
 
     def claims(self, target: FilePath, unit: str) -> bool:
         """Whether a unit may write a file: no other does, whatever the case of its letters."""

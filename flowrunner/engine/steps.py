@@ -191,6 +191,9 @@ class Runner:
             if not unit.recheck and unit.is_done:
                 tally.count(Ending("succeeded", is_kept=True), whole.step)
                 continue
+            if self._leaves(unit):
+                tally.count(self.shared.as_it_was(unit.name), whole.step)
+                continue
             ending = await self._run_unit(unit, input=_plain(source[at]), position=at + 1)
             tally.count(ending, whole.step)
             if ending is not None and ending.stops is not None:
@@ -213,7 +216,11 @@ class Runner:
         for number in range(1, repeat.at_most + 1):
             path = round_of(unit.path, number)
             recheck = unit.recheck or not kept
-            place = replace(unit.place, names={**unit.place.names, "previous": previous})
+            place = replace(
+                unit.place,
+                names={**unit.place.names, "previous": previous},
+                is_touched=unit.place.is_touched or not kept,
+            )
             inner = replace(unit, place=place, path=path, has_started=False, recheck=recheck)
             ending = await self._round(inner)
             kept = kept and ending.is_kept
@@ -230,9 +237,18 @@ class Runner:
     async def _round(self, inner: Unit) -> Ending:
         if not inner.recheck and inner.is_done:
             return Ending("succeeded", is_kept=True)
+        if self._leaves(inner):
+            was = self.shared.as_it_was(inner.name)
+            if was is None:
+                raise Stopped
+            return was
         ending = await self._verb(inner)
         await self.record(inner, ending)
         return ending
+
+    def _leaves(self, unit: Unit) -> bool:
+        is_touched = unit.place.is_touched
+        return self.shared.leaves(unit.name, is_touched=is_touched, recheck=unit.recheck)
 
     def _sees_round(self, unit: Unit, path: Any) -> dict[str, Any]:
         journal = self.shared.ports.journal

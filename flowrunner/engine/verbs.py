@@ -111,7 +111,13 @@ async def call_workflow(unit: Unit) -> Ending:
     file = FileRun(called, run_names(given, plan.run, plan.started_at))
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)
-    place = Place(file, path=unit.path, deadline=unit.inner_deadline(), budget=budget)
+    place = Place(
+        file,
+        path=unit.path,
+        deadline=unit.inner_deadline(),
+        budget=budget,
+        is_touched=unit.place.is_touched,
+    )
     listed = await unit.run_list(called.steps, place, unit.recheck)
     if listed.ending.status != "succeeded":
         return replace(listed.ending, more={}, result=None)
