@@ -290,13 +290,17 @@ class Warned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The process stopped working on the run. A later `RunResumed` may take it up again."""
+    """The process stopped working on the run. A later `RunResumed` may take it up again.
+
+    `left_out` are the steps of the file that were not wanted (`--until`).
+    """
 
     bodies: ClassVar[tuple[str, ...]] = ("result",)
     status: RunStatus
     exit_status: ExitStatus
     message: str | None = None
     help: str | None = None
+    left_out: tuple[str, ...] = ()
     result: JSON = None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.options import decisions, option
+from flowrunner.cli.options import Planned, decisions, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.approving import approve as approve_step
 from flowrunner.commands.running import RunOptions, start
@@ -16,14 +16,14 @@ from flowrunner.commands.running import resume as resume_run
 from flowrunner.project.inputs import Given
 
 
-@click.command()
+@click.command(cls=Planned)
 @click.argument("workflow", type=click.Path(path_type=Path))
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE|NAME=@FILE")
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Ask a local simulator: no key, no network, no cost.")
 @option("--model", help="The model of every step, whatever the file says.")
 @option("--yes", is_flag=True, help="Ask no question about the cost.")
-@option("--reuse", is_flag=True, help="Take answers of earlier runs to the very same requests.")
+@parts
 @decisions
 @click.pass_obj
 def run(

@@ -140,7 +140,7 @@ class Going:
     def _shelf(self) -> Index | None:
         if self.plan.settings.simulated or not self.plan.wants_reuse:
             return None
-        return Index.open(self.operator.project)
+        return Index.open(self.operator.project, within=self.plan.settings.reuse_from)
 
     def _remember(self) -> None:
         """Let later runs find what this one paid for. Losing it costs nothing."""

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrunner import catalog
 from flowrunner.commands.checking import load_valid
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.commands.wishes import wishes
 from flowrunner.engine.forecast import Forecast, Row, Terms, forecast
+from flowrunner.engine.plan import may_reuse
 from flowrunner.engine.ports import SystemClock
+from flowrunner.engine.reuse import Reuse
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON
+from flowrunner.journal.index import Index
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.inputs import Given, read_inputs
 from flowrunner.project.settings import MODEL, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.planned import plan_lines
+from flowrunner.secrets import Scrubber
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,9 @@ class PlanOptions:
 
     simulate: bool = False
     model: str | None = None
+    reuse: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     as_json: bool = False
 
 
@@ -42,11 +51,16 @@ def show_plan(path: Path, given: Given, options: PlanOptions, viewer: Viewer) ->
     workflow, warnings = load_valid(path, viewer.colour)
     overrides = {MODEL: options.model} if options.model else {}
     operator = load_settings(path, os.environ, overrides)
-    inputs = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
+    read = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
+    inputs = Scrubber(operator.secrets()).scrub_json(read)
+    wished = wishes(workflow, operator.project, options)
     if warnings:
         viewer.progress(warnings)
     budget = in_force([workflow.budget, operator.budget])
-    found = forecast(workflow, inputs, _terms(operator))
+    with _shelf(workflow, operator, options, wished["reuse_from"]) as shelf:
+        reuse = Reuse(shelf, wished["reuse"], wished["force"])
+        terms = replace(_terms(operator), reuse=reuse, until=options.until)
+        found = forecast(workflow, inputs, terms)
     plan = _document(workflow, found, budget, simulated=options.simulate)
     if options.as_json:
         viewer.result(json.dumps(plan, ensure_ascii=False, indent=2))
@@ -67,8 +81,21 @@ def in_force(budgets: Iterable[Money | None]) -> Money | None:
     )
 
 
+@contextmanager
+def _shelf(
+    workflow: Workflow, operator: Operator, options: PlanOptions, run: str | None
+) -> Iterator[Index | None]:
+    """Results of earlier runs, where any may be taken."""
+    if options.simulate or not (options.reuse or may_reuse(workflow)):
+        yield None
+        return
+    with Index.open(operator.project, within=run) as index:
+        yield index
+
+
 def _terms(operator: Operator) -> Terms:
     return Terms(
+        server=operator.provider_named(None).url,
         prices=operator.prices,
         below=operator.below,
         above={"model": operator.model} if operator.model else {},
@@ -96,6 +123,7 @@ def _document(
         "low_usd": found.cost.low,
         "high_usd": found.cost.high,
         "about_usd": found.cost.about,
+        "saved_usd": sum(row.saved_usd for row in found.rows),
         "budget": limits,
     }
 
@@ -107,10 +135,12 @@ def _step(row: Row) -> dict[str, JSON]:
         "order": row.order,
         "verb": row.verb,
         "model": row.model,
-        "will": row.will,
+        "will": row.shown,
         "fewest": row.fewest,
         "most": row.most,
         "items": row.of,
+        "reused": row.reused,
+        "saved_usd": row.saved_usd,
         "rounds": row.rounds,
         "because": row.because,
         "low_usd": row.cost.low,

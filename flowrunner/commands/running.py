@@ -20,6 +20,7 @@ from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer
+from flowrunner.commands.wishes import wishes
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
 from flowrunner.engine.ports import SystemClock
@@ -47,9 +48,10 @@ class RunOptions:
     """What the command line decides about a run; None means that it decides nothing.
 
     `max_cost_usd` bounds the whole run. `reuse` takes results of earlier runs where a step says
-    nothing about it. `accept_changes` goes on with files that were edited since the run began,
-    `asks_held` asks once more for answers that were lost and held, `failed_only` does again what
-    failed and nothing else.
+    nothing about it: of any ("any") or of the run of that name; none for the steps in `force`.
+    `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
+    that were edited since the run began, `asks_held` asks once more for answers that were lost and
+    held, `failed_only` does again what failed and nothing else.
     """
 
     simulate: bool = False
@@ -58,7 +60,9 @@ class RunOptions:
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
     max_cost_usd: float | None = None
-    reuse: bool = False
+    reuse: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     accept_changes: bool = False
     asks_held: bool = False
     failed_only: bool = False
@@ -80,7 +84,9 @@ def start(
     inputs = Scrubber(operator.secrets()).scrub_json(read)
     with _endpoint(operator, options.simulate) as endpoint:
         clock = SystemClock()
-        plan = Plan("", clock.now(), loaded, inputs, _settings(endpoint, operator, options))
+        settings = _settings(endpoint, operator, options)
+        settings = replace(settings, **wishes(loaded, operator.project, options))
+        plan = Plan("", clock.now(), loaded, inputs, settings)
         check_models(plan)
         _confirm(plan, operator, options, ask)
         wire = open_wire(plan, operator.proxies)
@@ -110,7 +116,8 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        if state.exit_status is ExitStatus.DONE and not options.accept_changes:
+        is_done = state.exit_status is ExitStatus.DONE and not state.left_out
+        if is_done and not options.accept_changes:
             raise UsageError(
                 f"the run {state.run} is done; there is nothing to resume",
                 help=f"`flowrunner show {state.run} --result` prints its result, "
@@ -165,6 +172,7 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         above=plan.settings.above,
         limited=plan.settings.budget is not None,
         now=plan.started_at,
+        until=plan.settings.until,
     )
     most = forecast(plan.workflow, plan.inputs, terms).cost.high
     if most is not None and most <= limit:
@@ -191,7 +199,6 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
         file_limits=(limits.at_once, limits.timeout_s),
         budget=_budget(operator, options),
         prices=operator.prices,
-        reuse=options.reuse,
     )
 
 
@@ -287,6 +294,7 @@ class _Kept:
                 recheck=changed or self._is_marked,
                 asks_held=options.asks_held,
                 failed_only=options.failed_only,
+                until=None if _is_reached(self.state) else settings.until,
             ),
         )
         if changed:
@@ -354,6 +362,11 @@ class _Kept:
     def _marked(self) -> str:
         settings = json.loads(self.journal.frozen("settings"))
         return json.dumps(settings | {"recheck": True}, ensure_ascii=False)
+
+
+def _is_reached(state: RunState) -> bool:
+    """Whether all that was wanted of the run so far is done, and a resume means the rest."""
+    return state.exit_status in (ExitStatus.DONE, ExitStatus.ITEMS_FAILED)
 
 
 def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:

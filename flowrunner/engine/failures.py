@@ -5,7 +5,7 @@ When a unit asks is left to `lists` and `steps`, what the run's end says of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowrunner.engine.endings import Ending
@@ -47,13 +47,18 @@ class FailedOnly:
 
     def sentence(self) -> str:
         """What was left as it was, for the end of the run."""
-        shown = ", ".join(f"`{name}`" for name in list(self.left)[:_SHOWN])
-        more = f" and {len(self.left) - _SHOWN} more" if len(self.left) > _SHOWN else ""
-        return f"{shown}{more} had not ended and {'was' if len(self.left) == 1 else 'were'} left"
+        was = "was" if len(self.left) == 1 else "were"
+        return f"{named(list(self.left))} had not ended and {was} left"
 
     def _status(self, unit: str) -> StepStatus | None:
         known = self.before.get(unit)
         return None if known is None else known.status
+
+
+def named(units: Sequence[str]) -> str:
+    """The names of units in a sentence, the first of many."""
+    more = f" and {len(units) - _SHOWN} more" if len(units) > _SHOWN else ""
+    return ", ".join(f"`{unit}`" for unit in units[:_SHOWN]) + more
 
 
 def _around(unit: str) -> Iterator[str]:

@@ -39,13 +39,8 @@ def already(unit: Unit, mark: str) -> Ending | None:
 
 def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     """The result of the same work in an earlier run, where `reuse` allows to take it."""
-    shelf = unit.shared.ports.shelf
-    wanted = unit.step.reuse if unit.step.reuse is not None else unit.shared.plan.settings.reuse
-    if shelf is None or wanted in (None, False) or unit.shared.plan.settings.simulated:
-        return None
-    unit.shared.asked_for[mark] += 1
-    oldest = None if wanted is True else unit.shared.now() - float(wanted)
-    found = shelf.look_up(mark, nth=unit.shared.asked_for[mark], newer_than=oldest)
+    place = "/".join(segment.step for segment in unit.path)
+    found = unit.shared.reuse.find(unit.step, place, mark, unit.shared.now())
     if found is None:
         return None
     return Ending(

@@ -49,6 +49,10 @@ class _Nothing:
         return Totals()
 
 
+NOTHING = _Nothing()
+"""The record of a run in which nothing happened."""
+
+
 @dataclass(slots=True)
 class FileRun:
     """One workflow file at work in a run: the file itself or one that a step calls.
@@ -167,13 +171,13 @@ def _of_this_go(
 
 
 def _never_run(steps: Sequence[Step], unit: Path, name: str) -> Any:
-    return dict(visible(_Nothing(), steps, unit))[name]()
+    return dict(visible(NOTHING, steps, unit))[name]()
 
 
 def _of_last_round(journal: Past, step: Step, unit: Path, name: str) -> Any:
     rounds = (journal.result(unit_name(unit)) or {}).get("rounds")
     if not rounds:
-        return dict(inside(_Nothing(), step, unit))[name]()
+        return dict(inside(NOTHING, step, unit))[name]()
     return dict(inside(journal, step, round_of(unit, rounds)))[name]()
 
 

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from flowrunner.engine.ports import Shelf
+from flowrunner.engine.reuse import Reuse
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
@@ -31,7 +33,9 @@ class Settings:
     means that the file decides. `file_limits` are those of the project file: requests at once,
     seconds. `recheck`, `asks_held` and `failed_only` are a resume's own: what is done is compared
     with what would be done now; what is held is asked for once more; what neither failed nor hangs
-    on what did is left alone."""
+    on what did is left alone. `reuse_from` is the one run that results are taken from, `force` the
+    steps (by their place in the file, or "all") that take none; `until` the only step of the file
+    that is wanted, with those that it waits for."""
 
     provider: str
     base_url: str
@@ -46,6 +50,9 @@ class Settings:
     budget: Money | None = None
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reuse: bool = False
+    reuse_from: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     recheck: bool = False
     asks_held: bool = False
     failed_only: bool = False
@@ -54,6 +61,10 @@ class Settings:
     def server(self) -> str:
         """Who answers, for telling whether the same was asked before."""
         return self.provider if self.simulated else self.base_url
+
+    def reusing(self, shelf: Shelf | None) -> Reuse:
+        """How results of earlier runs are taken; what was simulated takes none."""
+        return Reuse(None if self.simulated else shelf, self.reuse, self.force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +91,23 @@ class Plan:
         return self.settings.timeout_s or self.workflow.limits.timeout_s or in_project
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the file that are wanted, in its order."""
+        return tuple(step for step in self.workflow.steps if step.id in self._wanted)
+
+    @property
+    def left_out(self) -> tuple[Step, ...]:
+        """The steps of the file that are not wanted."""
+        return tuple(step for step in self.workflow.steps if step.id not in self._wanted)
+
+    @property
+    def _wanted(self) -> frozenset[str]:
+        return needed(self.workflow, self.settings.until)
+
+    @property
     def wants_reuse(self) -> bool:
         """Whether any step may take the result of an earlier run."""
-        return self.settings.reuse or any(step.reuse for step in every_step(self.workflow))
+        return self.settings.reuse or may_reuse(self.workflow)
 
     def on_unknown(self, step: Step) -> OnUnknown:
         """What follows a lost answer of a step: the command line decides, then the file."""
@@ -103,6 +128,17 @@ class Plan:
             "settings": json.dumps(settings, ensure_ascii=False),
             "graph": json.dumps(graph(self.workflow), ensure_ascii=False),
         }
+
+
+def needed(workflow: Workflow, until: str | None) -> frozenset[str]:
+    """The steps of a file that must run for one of them to end; None: all of them."""
+    if until is None:
+        return frozenset(step.id for step in workflow.steps)
+    found = {until}
+    for step in reversed(workflow.steps):  # a step waits for none below it
+        if step.id in found:
+            found |= set(step.waits_for)
+    return frozenset(found)
 
 
 def check_models(plan: Plan) -> None:
@@ -135,6 +171,11 @@ def every_step(workflow: Workflow) -> Iterator[Step]:
             waiting += reversed(steps)
         if isinstance(step.verb, CallWorkflow):
             yield from every_step(step.verb.workflow)
+
+
+def may_reuse(workflow: Workflow) -> bool:
+    """Whether a file itself wants results of earlier runs for any of its steps."""
+    return any(step.reuse for step in every_step(workflow))
 
 
 def graph(workflow: Workflow) -> dict[str, JSON]:
@@ -190,5 +231,7 @@ def thaw_settings(text: str) -> Settings:
     """The settings of a frozen run. What a resume decides for itself is not taken over."""
     frozen = json.loads(text)
     budget = frozen.pop("budget")
-    settings = Settings(**frozen, budget=None if budget is None else Money(**budget))
+    force = tuple(frozen.pop("force", ()))
+    budget = None if budget is None else Money(**budget)
+    settings = Settings(**frozen, budget=budget, force=force)
     return replace(settings, recheck=False, asks_held=False, failed_only=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowrunner.engine.endings import Ending
-from flowrunner.engine.failures import FailedOnly
+from flowrunner.engine.failures import FailedOnly, named
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.plan import Plan
@@ -56,12 +56,13 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         before=before.steps,
         spent=before.totals,
         slots=asyncio.Semaphore(plan.at_once),
+        reuse=plan.settings.reusing(ports.shelf),
         failed_only=FailedOnly.of(before.steps) if plan.settings.failed_only else None,
     )
     file = FileRun(plan.workflow, run_names(plan.inputs, plan.run, plan.started_at))
     outer = shared.budget(plan.settings.budget, None, "this run")
     place = Place(file, budget=shared.budget(plan.workflow.budget, outer, "the file"))
-    steps = Runner(shared).list_of(plan.workflow.steps, place, plan.settings.recheck)
+    steps = Runner(shared).list_of(plan.steps, place, plan.settings.recheck)
     ending = await _watched(shared, steps)
     end = _End(shared, steps, ending).event()
     await ports.journal.append(end)
@@ -116,7 +117,7 @@ class _End:
         exits = self._exits()
         result: JSON = None
         fault: TemplateFault | None = None
-        if not exits - {ExitStatus.ITEMS_FAILED}:
+        if not exits - {ExitStatus.ITEMS_FAILED} and not self._out:
             try:
                 result = self.shared.plan.workflow.fill_result(self.steps.place.scope())
             except TemplateFault as raised:
@@ -131,6 +132,7 @@ class _End:
             exit_status=exit_status,
             message=message and scrubber.scrub(message),
             help=help_,
+            left_out=self._out,
             result=scrubber.scrub_json(result),
         )
 
@@ -151,15 +153,24 @@ class _End:
         only = self.shared.failed_only
         return only.sentence() if only is not None and only.left else None
 
+    @property
+    def _out(self) -> tuple[str, ...]:
+        """What was left out because only a part of the file was wanted."""
+        return tuple(step.id for step in self.shared.plan.left_out)
+
     def _explain(
         self, exit_status: ExitStatus, fault: TemplateFault | None
     ) -> tuple[str | None, str | None]:
         """Why the run ended as it did, and what to do."""
         message, help_ = self._reason(exit_status, fault)
-        if self._left is None:
+        is_good = exit_status in (ExitStatus.DONE, ExitStatus.ITEMS_FAILED)
+        rest = self._left
+        if is_good and self._out:
+            rest = f"done until `{self.shared.plan.settings.until}`; left out: {named(self._out)}"
+        if rest is None:
             return message, help_
         again = f"`flowrunner resume {self.shared.plan.run}` goes on with the rest"
-        return f"{message}; {self._left}" if message else self._left, help_ or again
+        return f"{message}; {rest}" if message else rest, help_ or again
 
     def _reason(
         self, exit_status: ExitStatus, fault: TemplateFault | None

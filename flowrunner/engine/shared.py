@@ -6,7 +6,6 @@ What a step does with them is left to `steps` and `verbs`.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from flowrunner.engine.failures import FailedOnly
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Event, StepStatus, Warned
@@ -40,7 +40,7 @@ class Shared:
     """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
     `held` whose outcome is unknown. `spent` is what earlier processes spent; `failed_only` is set
-    where nothing is done but what failed."""
+    where nothing is done but what failed; `reuse` finds results of earlier runs."""
 
     plan: Plan
     ports: Ports
@@ -53,7 +53,7 @@ class Shared:
     held: list[str] = field(default_factory=list)
     spent: Totals = field(default_factory=Totals)
     failed_only: FailedOnly | None = None
-    asked_for: Counter[str] = field(default_factory=Counter)
+    reuse: Reuse = field(default_factory=Reuse)
     _lost_before: list[tuple[str, Worst]] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)

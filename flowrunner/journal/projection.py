@@ -226,6 +226,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             run.status, run.exit_status = event.status, event.exit_status
             run.message, run.help = event.message, event.help
             run.ended_at, run.result_seq = event.at, seq
+            run.left_out = event.left_out
         case events.Warned(address=address):
             unit = None if address is None else address.unit
             run.warnings.append(Notice(event.at, event.code, event.message, unit))
@@ -246,3 +247,4 @@ def _start(run: RunState, event: events.RunStarted) -> None:
 def _reopen(run: RunState) -> None:
     run.status, run.exit_status = "running", None
     run.message = run.help = run.ended_at = run.result_seq = None
+    run.left_out = ()

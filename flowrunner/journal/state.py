@@ -208,6 +208,7 @@ class RunState:
     holds the provenance of the start and of each resume, in order; `resumed_at` the Unix times at
     which processes took the run over. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
+    `left_out` are steps that the run was not to do for now.
     The run's `result` is the body `result` of record `result_seq`.
     """
 
@@ -225,6 +226,7 @@ class RunState:
     ended_at: float | None = None
     resumes: int = 0
     resumed_at: list[float] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
     result_seq: int | None = None
     origins: list[dict[str, JSON]] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)

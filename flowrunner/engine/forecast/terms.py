@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flowrunner.engine.pricing import Prices
+from flowrunner.engine.reuse import Reuse
 from flowrunner.events import JSON
 
 
@@ -13,10 +14,15 @@ from flowrunner.events import JSON
 class Terms:
     """`prices` of the operator; API parameters `below` the file's rank (the project's defaults) and
     `above` it (command line, environment). `limited` says that a budget of the project or the
-    command line is in force, so that every request is sent with limits; `now` is Unix time."""
+    command line is in force, so that every request is sent with limits; `now` is Unix time.
+    `server` is who would answer, `reuse` what stands on the shelf, `until` the only step that is
+    wanted."""
 
     prices: Prices = field(default_factory=dict)
     below: Mapping[str, JSON] = field(default_factory=dict)
     above: Mapping[str, JSON] = field(default_factory=dict)
     limited: bool = False
     now: float = 0.0
+    server: str = ""
+    reuse: Reuse = field(default_factory=Reuse)
+    until: str | None = None
