@@ -422,3 +422,29 @@ def test_an_edit_of_what_failed_is_taken_and_nothing_begun(world: World) -> None
     only = world.resume(failing(), edited=edited, failed_only=True)
     assert sorted(only.sender.units()) == ["apart", "bad", "below", "last"]
     assert only.asked()["below"] == "(better)"
+
+
+LIST = """
+steps:
+  - {{ id: each, for_each: {items}, prompt: "{{{{ item }}}}" }}
+  - {{ id: group, for_each: {items}, steps: [{{ id: inner, prompt: "in {{{{ item }}}}" }}] }}
+result: "{{{{ steps.each.texts | join }}}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "asked"),
+    [
+        ("[n, a, b]", ["each[1]", "group[1]/inner"]),
+        ("[b, a]", []),
+        ("[b]", []),
+        ("[a, a, b]", ["each[2]", "group[2]/inner"]),
+    ],
+)
+def test_items_that_moved_are_not_done_again(world: World, new: str, asked: list[str]) -> None:
+    world.run(LIST.format(items="[a, b]"), failing())
+    again = world.resume(failing(), edited=LIST.format(items=new))
+    assert sorted(again.sender.units()) == asked
+    names = new.strip("[]").split(", ")
+    assert again.end.result == "".join(f"({name})" for name in names)
+    assert again.end.exit_status is ExitStatus.DONE

@@ -8,34 +8,34 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.commands.changes import changed_inputs, changed_texts, paths_of
-from flowrunner.commands.checking import load_valid, today
+from flowrunner.commands.checking import load_valid
 from flowrunner.commands.going import Going, open_wire
+from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
 from flowrunner.engine.forecast import Terms, forecast
-from flowrunner.engine.plan import Plan, Settings, check_models, thaw_settings
+from flowrunner.engine.plan import Plan, Settings, check_models
 from flowrunner.engine.ports import SystemClock
-from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
+from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
-from flowrunner.journal.runs import HOME, create_run_folder, find_run
+from flowrunner.journal.runs import create_run_folder, find_run
 from flowrunner.journal.state import RunState
-from flowrunner.language.load import load_text
-from flowrunner.language.workflow import Money, Workflow
+from flowrunner.language.workflow import Money
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
-from flowrunner.project.inputs import Given, read_inputs
+from flowrunner.project.inputs import Given, read_inputs, read_sourced
 from flowrunner.project.settings import KEY, MODEL, load_settings
 from flowrunner.project.settings import Settings as Operator
+from flowrunner.project.sources import freeze_sources
 from flowrunner.report.figures import money
 from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
@@ -79,9 +79,9 @@ def start(
     """
     loaded, warnings = load_valid(workflow, viewer.colour)
     operator = _operator(workflow, options)
-    read = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
-    secrets = secret_values(loaded.inputs, read)
-    inputs = Scrubber(operator.secrets()).scrub_json(read)
+    read = read_sourced(loaded.inputs, replace(given, workflow_folder=loaded.folder))
+    secrets = secret_values(loaded.inputs, read.values)
+    inputs = Scrubber(operator.secrets()).scrub_json(read.values)
     with _endpoint(operator, options.simulate) as endpoint:
         clock = SystemClock()
         settings = _settings(endpoint, operator, options)
@@ -98,6 +98,7 @@ def start(
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
         frozen = plan.frozen(operator.project)
+        frozen["sources"] = freeze_sources(read.sources)
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
@@ -116,18 +117,15 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        is_done = state.exit_status is ExitStatus.DONE and not state.left_out
-        if is_done and not options.accept_changes:
-            raise UsageError(
-                f"the run {state.run} is done; there is nothing to resume",
-                help=f"`flowrunner show {state.run} --result` prints its result, "
-                f"`flowrunner report {state.run}` writes its report again",
-            )
-        if options.failed_only:
-            _check_failures(state, options)
-        kept = _Kept(journal, state, _project_of(folder))
+        kept = Kept(journal, state, project_of(folder))
         operator = _operator(kept.folder, options)
-        plan = kept.plan(operator, options, viewer)
+        kept = replace(kept, scrubber=Scrubber(operator.secrets()))
+        kept.show(viewer)
+        if kept.changes and not options.accept_changes:
+            raise kept.refusal()
+        _check_left(state, options, has_changes=bool(kept.changes))
+        plan = kept.plan(viewer)
+        plan = replace(plan, settings=_decided(plan.settings, operator, options))
         plan, secrets = _with_secrets(plan, given)
         with _endpoint(operator, plan.settings.simulated) as endpoint:
             _check_same_server(plan, endpoint)
@@ -138,8 +136,17 @@ def resume(
             return going.run(first, as_json=options.as_json)
 
 
-def _check_failures(state: RunState, options: RunOptions) -> None:
-    """Raises UsageError where nothing failed that could be done again."""
+def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> None:
+    """Raises UsageError where there is nothing to do that the options mean."""
+    is_done = state.exit_status is ExitStatus.DONE and not state.left_out
+    if is_done and not has_changes:
+        raise UsageError(
+            f"the run {state.run} is done; there is nothing to resume",
+            help=f"`flowrunner show {state.run} --result` prints its result, "
+            f"`flowrunner report {state.run}` writes its report again",
+        )
+    if not options.failed_only:
+        return
     if options.asks_held:
         raise UsageError(
             "`--failed-only` leaves alone what is held, and `--on-unknown retry_once` asks for it",
@@ -202,6 +209,19 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
     )
 
 
+def _decided(settings: Settings, operator: Operator, options: RunOptions) -> Settings:
+    """The settings of a run with what is decided anew when it is resumed."""
+    return replace(
+        settings,
+        at_once=options.at_once or settings.at_once,
+        timeout_s=options.timeout_s or settings.timeout_s,
+        budget=_budget(operator, options) or settings.budget,
+        prices=operator.prices,
+        asks_held=options.asks_held,
+        failed_only=options.failed_only,
+    )
+
+
 def _budget(operator: Operator, options: RunOptions) -> Money | None:
     """What one run may spend by the project and by the command line."""
     most = options.max_cost_usd
@@ -243,130 +263,6 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
         epoch=journal.epoch,
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
     )
-
-
-def _project_of(folder: Path) -> Path:
-    """The project that a run folder stands in; of a copied one, the project it was copied to."""
-    above = folder.absolute().parents
-    inside = len(above) > 2 and above[1].name == HOME
-    return above[2] if inside else find_project(folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a journal keeps of the plan that its run began with; also where the process ended before
-    its first record."""
-
-    journal: Journal
-    state: RunState
-    project: Path
-
-    @property
-    def place(self) -> Mapping[str, str]:
-        """`folder` of the workflow, relative to the project, and the path as it is `shown`."""
-        place: Mapping[str, str] = json.loads(self.journal.frozen("place"))
-        return place
-
-    @property
-    def folder(self) -> Path:
-        """The workflow's folder."""
-        return self.project / self.place["folder"]
-
-    def plan(self, operator: Operator, options: RunOptions, viewer: Viewer) -> Plan:
-        """The plan to go on with. Raises UsageError where files were edited and that was not
-        accepted."""
-        texts = json.loads(self.journal.frozen("files"))
-        inputs = json.loads(self.journal.frozen("inputs"))
-        changed = self._changed(texts, inputs, options, viewer)
-        workflow = self._edited(viewer) if changed else self._workflow(texts)
-        settings = thaw_settings(self.journal.frozen("settings").decode())
-        plan = Plan(
-            run=self.state.run or self.journal.folder.name,
-            started_at=self.state.started_at or self.journal.created_at,
-            workflow=workflow,
-            inputs=self._read_again(workflow, inputs) if changed else inputs,
-            settings=replace(
-                settings,
-                at_once=options.at_once or settings.at_once,
-                timeout_s=options.timeout_s or settings.timeout_s,
-                budget=_budget(operator, options) or settings.budget,
-                prices=operator.prices,
-                recheck=changed or self._is_marked,
-                asks_held=options.asks_held,
-                failed_only=options.failed_only,
-                until=None if _is_reached(self.state) else settings.until,
-            ),
-        )
-        if changed:
-            self._keep(plan)
-        return plan
-
-    def _workflow(self, texts: Mapping[str, str]) -> Workflow:
-        text = self.journal.frozen("workflow").decode()
-        day = today()
-        found, said = load_text(text, self.place["shown"], self.folder, today=day, files=texts)
-        if found is None:
-            run = self.journal.folder.name
-            first = next((one.message for one in said if one.severity == "error"), "")
-            raise JournalUnusable(
-                f"the run {run} began with a workflow that this version does not take: {first}",
-                help="start a new run",
-            )
-        return found
-
-    def _changed(
-        self,
-        texts: Mapping[str, str],
-        inputs: Mapping[str, object],
-        options: RunOptions,
-        viewer: Viewer,
-    ) -> bool:
-        name = Path(self.place["shown"]).name
-        kept = {name: self.journal.frozen("workflow").decode(), **texts}
-        changes = [*changed_texts(self.folder, kept), *changed_inputs(self.folder, inputs)]
-        for change in changes:
-            viewer.progress("\n".join(change.lines()))
-        if changes and not options.accept_changes:
-            names = ", ".join(f"`{change.name}`" for change in changes)
-            raise UsageError(
-                f"since the run began {names} changed; nothing was sent",
-                help="`flowrunner resume --accept-changes` goes on with what is there now and does "
-                "again exactly what the changes touch; or put the files back as they were",
-            )
-        return bool(changes)
-
-    def _edited(self, viewer: Viewer) -> Workflow:
-        path = self.folder / Path(self.place["shown"]).name
-        return load_valid(Path(os.path.relpath(path)), viewer.colour)[0]
-
-    def _read_again(self, workflow: Workflow, inputs: Mapping[str, object]) -> Mapping[str, object]:
-        """The inputs as before, files as they are now."""
-        declared = {known.name for known in workflow.inputs}
-        paths = {name: paths_of(inputs[name]) for name in inputs if name in declared}
-        files = {name: found for name, found in paths.items() if found is not None}
-        rest = {name: inputs[name] for name in paths.keys() - files.keys()}
-        anew = [known for known in workflow.inputs if known.name not in rest]
-        folder = workflow.folder
-        return rest | read_inputs(anew, Given(values=files, folder=folder, workflow_folder=folder))
-
-    def _keep(self, plan: Plan) -> None:
-        frozen = plan.frozen(self.project)
-        names = ("workflow", "files", "inputs", "graph")
-        self.journal.refreeze({name: frozen[name] for name in names} | {"settings": self._marked()})
-
-    @property
-    def _is_marked(self) -> bool:
-        """Whether changes were accepted before: what is done may still be that of the old files."""
-        return bool(json.loads(self.journal.frozen("settings"))["recheck"])
-
-    def _marked(self) -> str:
-        settings = json.loads(self.journal.frozen("settings"))
-        return json.dumps(settings | {"recheck": True}, ensure_ascii=False)
-
-
-def _is_reached(state: RunState) -> bool:
-    """Whether all that was wanted of the run so far is done, and a resume means the rest."""
-    return state.exit_status in (ExitStatus.DONE, ExitStatus.ITEMS_FAILED)
 
 
 def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:

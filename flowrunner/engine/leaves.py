@@ -9,8 +9,10 @@ import json
 from dataclasses import replace
 
 from flowrunner.engine.endings import Ending
+from flowrunner.engine.moved import place_of
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
+from flowrunner.language.workflow import Approve
 
 
 def fingerprint(*parts: JSON) -> str:
@@ -23,10 +25,12 @@ def already(unit: Unit, mark: str) -> Ending | None:
     """The unit's end where the journal of this run holds it: done, and it would do the same again;
     or of unknown outcome, which only a person may ask for again."""
     before = unit.before
-    if before is None:
-        return None
-    if before.status == "succeeded" and before.fingerprint == mark:
+    if before is not None and before.status == "succeeded" and before.fingerprint == mark:
+        unit.shared.moved.stays(before)
         return Ending("succeeded", is_kept=True)
+    moved = _moved(unit, mark)
+    if moved is not None or before is None:
+        return moved
     if before.status == "failed" and before.reason == "save" and before.fingerprint == mark:
         saved = StepResult.from_json(unit.shared.ports.journal.result(unit.name))
         good = replace(saved, status="succeeded", error=None)
@@ -37,10 +41,28 @@ def already(unit: Unit, mark: str) -> Ending | None:
     return None
 
 
+def _moved(unit: Unit, mark: str) -> Ending | None:
+    """The end of the same work at another place of its list, whose items are no longer where they
+    were: what is done is not paid for again because something stands before it now."""
+    if not unit.recheck or isinstance(unit.step.verb, Approve):
+        return None
+    shared = unit.shared
+    found = shared.moved.take(place_of(unit.path), mark)
+    if found is None or found.result_seq is None:
+        return None
+    result = shared.ports.journal.body(found.result_seq, "result")
+    return Ending(
+        "succeeded",
+        "reused",
+        result=StepResult.from_json(result),
+        fingerprint=mark,
+        reused_from=f"{shared.plan.run}/{found.unit}",
+    )
+
+
 def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     """The result of the same work in an earlier run, where `reuse` allows to take it."""
-    place = "/".join(segment.step for segment in unit.path)
-    found = unit.shared.reuse.find(unit.step, place, mark, unit.shared.now())
+    found = unit.shared.reuse.find(unit.step, place_of(unit.path), mark, unit.shared.now())
     if found is None:
         return None
     return Ending(

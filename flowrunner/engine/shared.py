@@ -15,6 +15,7 @@ from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import Worst, worst_case
 from flowrunner.engine.failures import FailedOnly
+from flowrunner.engine.moved import Moved
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
@@ -54,6 +55,7 @@ class Shared:
     spent: Totals = field(default_factory=Totals)
     failed_only: FailedOnly | None = None
     reuse: Reuse = field(default_factory=Reuse)
+    moved: Moved = field(init=False)
     _lost_before: list[tuple[str, Worst]] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
@@ -61,6 +63,9 @@ class Shared:
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _idle_since: float = 0.0
     _idle_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.moved = Moved(self.before)
 
     @property
     def is_ending(self) -> bool:
