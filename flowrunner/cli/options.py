@@ -45,7 +45,7 @@ class Planned(click.Command):
         following = [*args[1:], "--"]
         words = [
             "--reuse=any" if word == "--reuse" and not _RUN_SPEC.fullmatch(after) else word
-            for word, after in zip(args, following, strict=True)
+            for word, after in zip(args, following, strict=False)
         ]
         return super().parse_args(ctx, words)
 

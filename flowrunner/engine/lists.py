@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from flowrunner.engine.endings import PARTIAL, Ending, skipped
 from flowrunner.engine.place import Loader, Place, never, unit_name, visible
-from flowrunner.engine.plan import Skip, may_start
+from flowrunner.engine.plan import Skip, gives_secrets, may_start
 from flowrunner.engine.shared import Shared
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Segment, StepStatus
@@ -98,7 +98,7 @@ class StepList:
             del self._waiting[name]
             is_touched = not self.changed.isdisjoint(step.waits_for)
             recheck = self.recheck or is_touched
-            if not recheck and self._is_done(step):
+            if not recheck and self._is_done(step) and not gives_secrets(step):
                 self.standing[step.id] = "succeeded"
                 self.place.file.is_stopped |= self._has_stopped(step)
                 ready.extend(self._dependents.get(name, ()))

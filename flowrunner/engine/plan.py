@@ -173,6 +173,15 @@ def every_step(workflow: Workflow) -> Iterator[Step]:
             yield from every_step(step.verb.workflow)
 
 
+def gives_secrets(step: Step) -> bool:
+    """Whether a step, or one inside it, calls a workflow with a secret input. What the secret is
+    is known only when the call is made, by each process anew."""
+    if isinstance(step.verb, CallWorkflow):
+        called = step.verb.workflow
+        return any(known.secret for known in called.inputs) or any(map(gives_secrets, called.steps))
+    return any(gives_secrets(inner) for _, steps in step.lists for inner in steps)
+
+
 def may_reuse(workflow: Workflow) -> bool:
     """Whether a file itself wants results of earlier runs for any of its steps."""
     return any(step.reuse for step in every_step(workflow))

@@ -15,6 +15,7 @@ from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
+from flowrunner.engine.plan import gives_secrets
 from flowrunner.engine.saving import save, target_of
 from flowrunner.engine.shared import Shared
 from flowrunner.engine.together import together
@@ -183,12 +184,13 @@ class Runner:
     async def _work(
         self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
     ) -> None:
+        is_kept = not whole.recheck and not gives_secrets(whole.step)
         for at in work:
             if self.shared.is_ending or tally.is_over or whole.place.file.is_stopped:
                 tally.left += 1
                 return
             unit = self._item(whole, source[at], at)
-            if not unit.recheck and unit.is_done:
+            if is_kept and unit.is_done:
                 tally.count(Ending("succeeded", is_kept=True), whole.step)
                 continue
             if self._leaves(unit):
@@ -235,7 +237,7 @@ class Runner:
         raise AssertionError("a loop has at least one round")
 
     async def _round(self, inner: Unit) -> Ending:
-        if not inner.recheck and inner.is_done:
+        if not inner.recheck and inner.is_done and not gives_secrets(inner.step):
             return Ending("succeeded", is_kept=True)
         if self._leaves(inner):
             was = self.shared.as_it_was(inner.name)

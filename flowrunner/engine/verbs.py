@@ -32,7 +32,7 @@ from flowrunner.language.workflow import (
     Stop,
     Write,
 )
-from flowrunner.project.arguments import read_arguments
+from flowrunner.project.arguments import read_arguments, secret_values
 
 
 async def write(unit: Unit) -> Ending:
@@ -105,6 +105,8 @@ async def call_workflow(unit: Unit) -> Ending:
         folder=unit.place.file.workflow.folder,
         workflow_folder=called.folder,
     )
+    # Wherever it came from, from here on nobody is to see it.
+    unit.shared.ports.scrubber.learn(secret_values(called.inputs, given))
     if faults:
         return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
