@@ -247,3 +247,41 @@ def test_a_key_that_stands_in_a_changed_file_is_not_shown(
     accepted = project.run("resume", "--accept-changes")
     assert accepted.status == ExitStatus.DONE, accepted.err
     assert not any(KEY in str(call.body) for call in posts(simulator))
+
+
+SCHEMA = """\
+{
+  "type": "object",
+  "properties": { "team": { "type": "string", "enum": ["bug", "other"] } },
+  "required": ["team"],
+  "additionalProperties": false
+}
+"""
+
+
+def test_a_schema_in_a_file_is_part_of_the_run(
+    project: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate()
+    steps = """
+  - { id: sort, prompt: sort, schema: schemas/team.json }
+  - { id: apart, prompt: "{{ steps.sort.output.team }}" }
+"""
+    head = "flowrunner: 1\nname: Schema\ndefaults: { model: gpt-6-luna }\nsteps:"
+    project.at(simulator).write("flow.yaml", head + steps)
+    project.write("schemas/team.json", SCHEMA)
+    assert project.run("run", "flow.yaml").status == ExitStatus.DONE
+    sent = posts(simulator)[0].body["text"]["format"]
+    assert (sent["strict"], sent["schema"]["required"]) == (True, ["team"])
+
+    project.write("schemas/team.json", SCHEMA.replace('"bug", "other"', '"desk"'))
+    refused = project.run("resume")
+    assert refused.status == ExitStatus.USAGE
+    assert '+  "properties": { "team": { "type": "string", "enum": ["desk"] } },' in refused.err
+    assert project.run("resume", "--accept-changes").status == ExitStatus.DONE
+    assert _asked(simulator, 2) == ["apart", "sort"]
+
+    project.write("schemas/team.json", SCHEMA.replace("string", "strnig"))
+    broken = project.run("resume", "--accept-changes")
+    assert broken.status == ExitStatus.INVALID
+    assert "schemas/team.json:3:" in broken.err
