@@ -292,7 +292,8 @@ class Warned(Event):
 class RunFinished(Event):
     """The process stopped working on the run. A later `RunResumed` may take it up again.
 
-    `left_out` are the steps of the file that were not wanted (`--until`).
+    `left_out` are the steps of the file that were not wanted (`--until`). `given_up_by` names the
+    person who wants nothing more of the run: no process takes it up again.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("result",)
@@ -301,6 +302,7 @@ class RunFinished(Event):
     message: str | None = None
     help: str | None = None
     left_out: tuple[str, ...] = ()
+    given_up_by: str | None = None
     result: JSON = None
 
 

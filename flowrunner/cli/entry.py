@@ -29,6 +29,7 @@ SECTIONS = {
         "run": ("running", "Run a workflow."),
         "resume": ("running", "Go on with a run where it ended."),
         "approve": ("running", "Agree to a step that asks, or not."),
+        "cancel": ("running", "End a run for good, wherever it is at work."),
     },
     "Look": {
         "runs": ("looking", "List the runs of this project."),

@@ -11,6 +11,7 @@ import click
 from flowrunner.cli.options import Planned, decisions, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.approving import approve as approve_step
+from flowrunner.commands.cancelling import cancel as cancel_run
 from flowrunner.commands.running import RunOptions, start
 from flowrunner.commands.running import resume as resume_run
 from flowrunner.project.inputs import Given
@@ -78,3 +79,16 @@ def resume(ctx: click.Context, /, run: str, pairs: tuple[str, ...], **options: A
 def approve(screen: Screen, /, run: str, step: str, deny: bool, reason: str | None) -> int:
     """Agree to a STEP of a RUN that asks, or not; while it runs or after it ended with status 9."""
     return approve_step(run, step, deny=deny, reason=reason, viewer=screen)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", help="Why, for the record.")
+@click.pass_obj
+def cancel(screen: Screen, /, run: str, reason: str | None) -> int:
+    """End a RUN for good: one that another process works on, or one that waits or was interrupted.
+
+    Requests under way have a moment left to be answered. Nothing that was paid for is lost: `run
+    --reuse RUN` takes it.
+    """
+    return cancel_run(run, reason, screen)

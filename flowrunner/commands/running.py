@@ -24,6 +24,7 @@ from flowrunner.commands.wishes import wishes
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models
 from flowrunner.engine.ports import SystemClock
+from flowrunner.engine.run import given_up_sentence
 from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
@@ -117,6 +118,7 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
+        _check_wanted(journal, state.run)
         kept = Kept(journal, state, project_of(folder))
         operator = _operator(kept.folder, options)
         kept = replace(kept, scrubber=Scrubber(operator.secrets()))
@@ -134,6 +136,16 @@ def resume(
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _check_wanted(journal: Journal, run: str) -> None:
+    """Raises UsageError for a run that somebody gave up."""
+    said = journal.given_up()
+    if said is not None:
+        raise UsageError(
+            f"the run {run} is not taken up again: {given_up_sentence(said.by, said.why)}",
+            help=f"start a new one; `--reuse {run}` takes what this one paid for",
+        )
 
 
 def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> None:

@@ -38,7 +38,13 @@ _STOP_EXITS = {
     "interrupt": ExitStatus.INTERRUPTED,
     "terminate": ExitStatus.TERMINATED,
     "timeout": ExitStatus.FAILED,
+    "cancel": ExitStatus.BUDGET,
 }
+
+
+def given_up_sentence(by: str, why: str | None) -> str:
+    """Why nothing more is done in a run."""
+    return f"{by} gave the run up" + (f": {why}" if why else "")
 
 
 async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinished:
@@ -133,6 +139,7 @@ class _End:
             message=message and scrubber.scrub(message),
             help=help_,
             left_out=self._out,
+            given_up_by=self.shared.stop.by if self._is_cancelled else None,
             result=scrubber.scrub_json(result),
         )
 
@@ -146,6 +153,11 @@ class _End:
         if self._left and not exits - {ExitStatus.ITEMS_FAILED}:
             exits.add(ExitStatus.BUDGET)
         return exits
+
+    @property
+    def _is_cancelled(self) -> bool:
+        """Whether somebody ended the run for good before it was done."""
+        return self.shared.stop.reason == "cancel" and not self.steps.is_complete
 
     @property
     def _left(self) -> str | None:
@@ -162,6 +174,8 @@ class _End:
         self, exit_status: ExitStatus, fault: TemplateFault | None
     ) -> tuple[str | None, str | None]:
         """Why the run ended as it did, and what to do."""
+        if self._is_cancelled:
+            return given_up_sentence(self.shared.stop.by or "", self.shared.stop.why), None
         message, help_ = self._reason(exit_status, fault)
         is_good = exit_status in (ExitStatus.DONE, ExitStatus.ITEMS_FAILED)
         rest = self._left

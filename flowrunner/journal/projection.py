@@ -226,7 +226,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             run.status, run.exit_status = event.status, event.exit_status
             run.message, run.help = event.message, event.help
             run.ended_at, run.result_seq = event.at, seq
-            run.left_out = event.left_out
+            run.left_out, run.given_up_by = event.left_out, event.given_up_by
         case events.Warned(address=address):
             unit = None if address is None else address.unit
             run.warnings.append(Notice(event.at, event.code, event.message, unit))

@@ -208,7 +208,7 @@ class RunState:
     holds the provenance of the start and of each resume, in order; `resumed_at` the Unix times at
     which processes took the run over. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
-    `left_out` are steps that the run was not to do for now.
+    `left_out` are steps that the run was not to do for now, `given_up_by` who wants no more of it.
     The run's `result` is the body `result` of record `result_seq`.
     """
 
@@ -227,6 +227,7 @@ class RunState:
     resumes: int = 0
     resumed_at: list[float] = field(default_factory=list)
     left_out: tuple[str, ...] = ()
+    given_up_by: str | None = None
     result_seq: int | None = None
     origins: list[dict[str, JSON]] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)

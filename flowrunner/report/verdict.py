@@ -87,6 +87,8 @@ def is_reused(status: str | None, reason: str | None) -> bool:
 
 def is_resumable(state: RunState) -> bool:
     """Whether anything is left that `resume` could do."""
+    if state.given_up_by is not None:
+        return False
     is_partial = state.exit_status is ExitStatus.ITEMS_FAILED or bool(state.left_out)
     return state.status != "succeeded" or is_partial
 
