@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, TypeAlias
 
-from flowrunner.visible import one_line, parts
+from flowrunner.visible import columns, one_line, parts
 
 Route: TypeAlias = tuple[str | int, ...]
 """Where in a document, as keys and positions: `("steps", 2, "needs")`."""
@@ -173,12 +173,12 @@ def _excerpt(line: str, place: Place) -> tuple[str, str]:
     cells = _cells(line)
     start = min(place.column - 1, len(cells))
     end = max(min(start + place.length, len(cells)), start)
-    widths = [_width(cell) for cell in cells]
+    widths = [columns(cell) for cell in cells]
     first, last = _window(widths, start, end)
     before = ("…" if first else "") + "".join(cells[first:start])
     behind = "".join(cells[start:last]) + ("…" if last < len(cells) else "")
     carets = max(sum(widths[start : min(end, last)]), 1)
-    return before + behind, " " * _width(before) + "^" * carets
+    return before + behind, " " * columns(before) + "^" * carets
 
 
 def _cells(line: str) -> list[str]:
@@ -196,13 +196,6 @@ def _cell(character: str) -> str:
     if unicodedata.category(character) == "Zs" and character != " ":
         return f"\\u{ord(character):04x}"
     return one_line(character)
-
-
-def _width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    joined = sum(unicodedata.combining(character) != 0 for character in text)
-    return len(text) + wide - joined
 
 
 def _window(widths: Sequence[int], start: int, end: int) -> tuple[int, int]:
@@ -312,7 +305,10 @@ RULES: dict[str, str] = {
     "wrong-type": "A value is of the kind that its key expects: text, number, list, mapping.",
     # What the parts of a workflow mean together.
     "argument": "A called workflow gets the inputs that it declares, each of its kind.",
+    "attach": "What is attached is a file or an address that the API takes.",
     "conflict": "Two keys that exclude each other do not stand in one step.",
+    "continue": "A step continues a prompt step above it in its own list, which runs once.",
+    "conversation": "A conversation is named by an id or a name; a name that lasts names one only.",
     "duplicate-id": "An id is given once in a file, without regard to case.",
     "env": "A command receives only environment variables that the file's `env` names.",
     "gate": "`stop` does not stand inside `for_each`: one entry cannot end the whole file.",
@@ -320,12 +316,12 @@ RULES: dict[str, str] = {
     "json-schema": "A `schema` keeps the rules of strict mode, so that the API takes it.",
     "known-parameter": "A field that has a key of its own does not stand under `request`.",
     "missing-case": "A `branch` says what happens for each value that it may meet.",
-    "missing-file": "A file that is read before the run exists, and holds text in UTF-8.",
+    "missing-file": "A file that the workflow names exists; one that it reads is text in UTF-8.",
     "never-runs": "A step leans on no step that never runs, nor on two that exclude each other.",
     "no-model": "A model is named in the file, or by whoever runs it.",
     "not-yet": "The key belongs to the language, but this version does not run it.",
     "order": "A step mentions and needs only steps above it.",
-    "path-outside": "A step saves inside its project, at a path relative to the workflow file.",
+    "path-outside": "Files are read and saved inside the project, at paths relative to the file.",
     "plain-braces": "What is to be filled in stands between `{{` and `}}`.",
     "program": "Which program a command runs is written in the file, never chosen by values.",
     "recursion": "A workflow does not call itself, not through others either.",
@@ -341,6 +337,7 @@ RULES: dict[str, str] = {
     "unknown-step": "`needs` names steps of the file.",
     "unused-include": "`include` asks for what a tool of the step can give.",
     "unused-input": "An input is read somewhere, or is not asked for.",
+    "within": "`within` names the folder in which files may lie whose paths come out of data.",
     # The project file.
     "base-url": "An address is whole and encrypted, and holds no password.",
     "key-name": "A key is named by its variable, and is sent to its own host only.",

@@ -217,7 +217,8 @@ class CallNotSent(Event):
 class CallLost(Event):
     """The request left and its outcome is not known: possibly billed (promise P3).
 
-    `kind`: reset, closed, timeout, truncated, not-a-response, too-big, crash (found on resume).
+    `kind`: reset, closed, timeout, truncated, not-a-response, too-big, broken-off (the server gave
+    up amid its answer), crash (found on resume). `response_id` is that of a stream which had begun.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("raw",)
@@ -228,6 +229,7 @@ class CallLost(Event):
     request_id: str | None
     retry_in_s: float | None
     raw: str
+    response_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +263,22 @@ class ForEachBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationBegan(Event):
+    """A conversation is about to be spoken in that the file calls by a name (Responses API:
+    `conversation`); a resume speaks in the same one.
+
+    `key` tells it apart from others of the run, `id` is the API's. `is_new` is false for one that
+    an earlier run began. `address` is the unit that speaks first.
+    """
+
+    address: Address
+    name: str
+    key: str
+    id: str
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAsked(Event):
     """A person is asked to agree to a text before anything below goes on."""
 
@@ -280,12 +298,42 @@ class ApprovalGiven(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileUploaded(Event):
+    """A file stands at a provider, for this and later requests until it expires there.
+
+    `provider` is the address or name by which results are told apart, `purpose` what the file may
+    serve for (Responses API: files), `expires_at` Unix time. The same bytes are not sent again.
+    """
+
+    address: Address
+    sha256: str
+    file_id: str
+    provider: str
+    purpose: str
+    name: str
+    size: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Event):
     """Something a person should know that stopped nothing."""
 
     code: str
     message: str
     address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slowed(Event):
+    """The server of a model allows no more for now: its requests wait, `wait_s` seconds at least.
+
+    Told when the wait begins, and again only after all that waited was sent.
+    """
+
+    server: str
+    model: str
+    wait_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

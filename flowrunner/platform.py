@@ -5,16 +5,19 @@ Everything above speaks in paths and promises; what POSIX and Windows call them 
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
+import secrets
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TypedDict
+from typing import IO, BinaryIO, TypedDict
 
 if sys.platform == "win32":
     import msvcrt
@@ -60,6 +63,106 @@ def write_atomically(path: Path, content: bytes, *, private: bool = True) -> Non
             Path(temporary).unlink()
         raise
     sync_dir(path.parent)
+
+
+def open_inside(folder: Path, parts: Sequence[str]) -> BinaryIO:
+    """Open a file below a folder to read it, no link followed on the way, also none that was put
+    there a moment ago; what is no file (a pipe, a device, a folder) is refused unread.
+
+    `folder` holds no links itself, and no part of the way is `..`. Raises OSError.
+    """
+    if not parts or any(part in ("", ".", "..") for part in parts):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    fd = _open_inside(folder, parts)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return os.fdopen(fd, "rb", buffering=0)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+if sys.platform == "win32":
+
+    def _open_inside(folder: Path, parts: Sequence[str]) -> int:
+        path = folder.joinpath(*parts)
+        fd = os.open(path, os.O_RDONLY | os.O_BINARY)
+        # Windows opens through links: what was opened must be what stands inside, by its own name.
+        real = path.resolve(strict=True)
+        if real.is_relative_to(folder) and os.path.samestat(os.fstat(fd), os.lstat(real)):
+            return fd
+        os.close(fd)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+else:
+
+    def _open_inside(folder: Path, parts: Sequence[str]) -> int:
+        into = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+        above = os.open(folder, into | os.O_DIRECTORY)
+        try:
+            for part in parts[:-1]:
+                below = os.open(part, into | os.O_DIRECTORY, dir_fd=above)
+                os.close(above)
+                above = below
+            # Without O_NONBLOCK a pipe would be waited for.
+            return os.open(parts[-1], into | os.O_NONBLOCK, dir_fd=above)
+        finally:
+            os.close(above)
+
+
+def write_inside(folder: Path, parts: Sequence[str], content: bytes) -> None:
+    """Write a new private file below a folder, whole or not at all, with the folders on its way.
+
+    No link is followed, also none that was put there a moment ago. `folder` holds no links itself.
+    Raises FileExistsError where something has that name already, else OSError.
+    """
+    if not parts or any(part in ("", ".", "..") for part in parts):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    _write_inside(folder, parts, content)
+
+
+if sys.platform == "win32":
+
+    def _write_inside(folder: Path, parts: Sequence[str], content: bytes) -> None:
+        target = folder.joinpath(*parts)
+        make_private_dir(target.parent)
+        if target.parent.resolve(strict=True) != target.parent:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        write_atomically(target, content)
+
+else:
+
+    def _write_inside(folder: Path, parts: Sequence[str], content: bytes) -> None:
+        into = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
+        above = os.open(folder, into)
+        try:
+            for part in parts[:-1]:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o700, dir_fd=above)
+                below = os.open(part, into, dir_fd=above)
+                os.close(above)
+                above = below
+            _write_new(above, parts[-1], content)
+        finally:
+            os.close(above)
+
+    def _write_new(folder: int, name: str, content: bytes) -> None:
+        temporary = f".{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            # A link to a name that is taken fails, where a new name for the file would not.
+            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.unlink(temporary, dir_fd=folder)
+        os.fsync(folder)
 
 
 def _umask() -> int:

@@ -77,6 +77,12 @@ class Scrubber:
             text = scrubbed  # a mask may complete another secret: look again
         return text
 
+    def scrub_growing(self, text: str) -> str:
+        """The text as `scrub` gives it, without an end in which a secret may just be beginning."""
+        text = self.scrub(text)
+        held = max((_begun(text, form) for form in self._forms), default=0)
+        return text[: len(text) - held]
+
     def scrub_json(self, value: JSON) -> JSON:
         """A JSON value with every secret in its texts, keys and numbers replaced; the same object
         where there is none."""
@@ -113,6 +119,14 @@ class Scrubber:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile("|".join(map(_broken_anywhere, self._forms)))
+
+
+def _begun(text: str, form: str) -> int:
+    """How long the beginning of a secret is that a text ends in, where it is long enough to tell
+    something; 0 where it ends in none."""
+    longest = min(len(form) - 1, len(text))
+    found = (size for size in range(longest, MIN_LENGTH - 1, -1) if text.endswith(form[:size]))
+    return next(found, 0)
 
 
 def _broken_anywhere(form: str) -> str:

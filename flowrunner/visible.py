@@ -7,6 +7,7 @@ text. How the result is coloured, wrapped or put into HTML is left to whoever pr
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 _ALWAYS = (
@@ -42,6 +43,15 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """`visible` on one line: newlines and tabs are escapes too, so that no record is forged."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes that holds nothing hidden."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    joined = sum(unicodedata.combining(character) != 0 for character in text)
+    return len(text) + wide - joined
 
 
 def parts(text: str) -> Iterator[tuple[bool, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import heapq
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -12,13 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from flowrunner.engine.plan import Plan, Settings, thaw_settings
-from flowrunner.engine.ports import Decision, Ports, Shelf, Stop
+from flowrunner.engine.ports import Decision, Lasting, Live, Ports, Shelf, Stop
 from flowrunner.engine.run import run
 from flowrunner.events import ApiError, RunFinished, RunResumed, RunStarted, Usage
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import (
+    Answered,
+    Lost,
+    NotSent,
+    Outcome,
+    Refused,
+    Reply,
+    Told,
+)
+from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
@@ -104,6 +115,33 @@ class FakeClock:
         await asyncio.sleep(0)
 
 
+class OrderlyClock(FakeClock):
+    """Time that moves to the next waking of whoever sleeps, once nothing else can happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asleep: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._number = itertools.count()
+        self._moving: asyncio.Future[None] | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        wake = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._asleep, (self.time + seconds, next(self._number), wake))
+        if self._moving is None:
+            self._moving = asyncio.ensure_future(self._move())
+        await wake
+
+    async def _move(self) -> None:
+        while self._asleep:
+            for _ in range(30):
+                await asyncio.sleep(0)
+            at, _, wake = heapq.heappop(self._asleep)
+            if not wake.done():
+                self.time = max(self.time, at)
+                wake.set_result(None)
+        self._moving = None
+
+
 @dataclass
 class Crowd:
     """People who have decided beforehand; None is nobody."""
@@ -134,7 +172,11 @@ class FakeSender:
     script: Script
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     fresh: list[bool] = field(default_factory=list)
+    timeouts_s: list[float] = field(default_factory=list)
+    deltas: tuple[Delta, ...] = ()
     pauses: Callable[[], int] = lambda: 1
+    errands: list[tuple[str, str, Any]] = field(default_factory=list)
+    tell: Callable[[str, str, Any], Reply] | None = None
     at_once: int = 0
     most_at_once: int = 0
     most_tasks: int = 0
@@ -147,12 +189,17 @@ class FakeSender:
         timeout_s: float,
         fresh: bool = False,
         progress: Progress | None = None,
+        watch: Callable[[Delta], None] | None = None,
     ) -> Outcome:
         assert progress is not None
         assert timeout_s > 0
         assert client_request_id not in self.bodies, "one POST, one id"
         self.bodies[client_request_id] = body
         self.fresh.append(fresh)
+        self.timeouts_s.append(timeout_s)
+        if body.get("stream") is True and watch is not None:
+            for delta in self.deltas:
+                watch(delta)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         if len(self.bodies) % 100 == 1:
@@ -163,9 +210,50 @@ class FakeSender:
         unit = client_request_id.split("/", 1)[1].rsplit("/", 1)[0]
         return self.script(unit, body)
 
+    async def compact(
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        return await self.send(
+            body,
+            client_request_id=client_request_id,
+            timeout_s=timeout_s,
+            fresh=fresh,
+            progress=progress,
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float,
+        content: bytes = b"",
+        content_type: str = "application/json",
+    ) -> Reply:
+        assert timeout_s > 0
+        is_json = content_type == "application/json"
+        body = json.loads(content) if content and is_json else content or None
+        self.errands.append((method, path, body))
+        await asyncio.sleep(0)
+        if self.tell is None:
+            raise AssertionError(f"nobody tells of {method} {path}")
+        return self.tell(method, path, body)
+
     def units(self) -> list[str]:
         """Whose requests were sent, in order."""
         return [name.split("/", 1)[1].rsplit("/", 1)[0] for name in self.bodies]
+
+
+def told(value: Any, content: bytes = b"") -> Told:
+    """What a resource beside the responses says, as JSON or else the bytes of a file."""
+    content = content or json.dumps(value).encode()
+    return Told(value=value, content=content, http_status=200, request_id="req_3", elapsed_s=0.1)
 
 
 def in_turn(**outcomes: Iterable[Outcome]) -> Script:
@@ -181,16 +269,21 @@ def in_turn(**outcomes: Iterable[Outcome]) -> Script:
 @dataclass
 class World:
     """One run folder and what happened in it over several processes. `pauses` says for how many
-    turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs. With many
-    requests a journal that is not `inline` shares its commits among them."""
+    turns of the loop an answer keeps one waiting, `shelf` holds results of earlier runs, `tell`
+    answers what costs nothing. With many requests a journal that is not `inline` shares its commits
+    among them. `live` is told the `deltas` of every answer that is streamed."""
 
     folder: Path
     pauses: Callable[[], int] = lambda: 1
     shelf: Shelf | None = None
+    lasting: Lasting | None = None
+    tell: Callable[[str, str, Any], Reply] | None = None
     inline: bool = True
     clock: FakeClock = field(default_factory=FakeClock)
     secrets: tuple[str, ...] = ()
     answers: dict[str, bool] | None = None
+    live: Live | None = None
+    deltas: tuple[Delta, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -258,7 +351,9 @@ class World:
     def _work(
         self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
     ) -> Ended:
-        sender = FakeSender(script or in_turn(), pauses=self.pauses)
+        sender = FakeSender(
+            script or in_turn(), pauses=self.pauses, deltas=self.deltas, tell=self.tell
+        )
 
         async def work() -> RunFinished:
             await journal.append(first)
@@ -272,6 +367,8 @@ class World:
                 people=Crowd(journal, self.answers),
                 environ={"PATH": os.environ["PATH"], "SEEN": "yes", "UNSEEN": "no"},
                 shelf=self.shelf,
+                live=self.live,
+                lasting=self.lasting,
             )
             return await run(plan, ports, stop or Stop(), self.folder)
 

@@ -12,6 +12,7 @@ import pytest
 from flowrunner.errors import ExitStatus
 from flowrunner.simulator import Simulator
 from tests.cli_world import KEY, Project, check_books, kill, posts
+from tests.sample_files import png
 
 WORKFLOW = """\
 flowrunner: 1
@@ -285,3 +286,52 @@ def test_a_schema_in_a_file_is_part_of_the_run(
     broken = project.run("resume", "--accept-changes")
     assert broken.status == ExitStatus.INVALID
     assert "schemas/team.json:3:" in broken.err
+
+
+ATTACHED = """\
+flowrunner: 1
+name: Attached
+defaults: { model: gpt-6-luna }
+steps:
+  - { id: one, prompt: first, attach: [scans/a.png] }
+  - { id: two, prompt: second, attach: ["scans/*.txt"] }
+  - { id: made, write: made, save_to: out/made.txt }
+  - { id: three, needs: [made], prompt: third, attach: [out/made.txt] }
+  - { id: four, prompt: fourth, on_error: continue }
+result: { text: "{{ steps.one.text }}" }
+"""
+
+
+def test_a_file_that_is_attached_and_was_edited_is_attached_anew(
+    project: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate([FAIL_FOURTH])
+    project.at(simulator).write("flow.yaml", ATTACHED)
+    (project.folder / "scans").mkdir()
+    (project.folder / "scans" / "a.png").write_bytes(png())
+    project.write("scans/a.txt", "a note")
+    assert project.run("run", "flow.yaml").status == ExitStatus.ITEMS_FAILED
+    (project.folder / "scans" / "a.png").write_bytes(png(9))
+    before = len(posts(simulator))
+    refused = project.run("resume")
+    assert refused.status == ExitStatus.USAGE
+    assert "`scans/a.png` changed" in refused.err
+    assert f"+({len(png(9))} bytes, sha256 " in refused.err
+    assert len(posts(simulator)) == before
+    project.run("resume", "--accept-changes")
+    assert _asked(simulator, before) == ["four", "one"]
+
+
+def test_a_file_that_a_step_made_is_no_change(
+    project: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate([FAIL_FOURTH])
+    project.at(simulator).write("flow.yaml", ATTACHED)
+    (project.folder / "scans").mkdir()
+    (project.folder / "scans" / "a.png").write_bytes(png())
+    project.write("scans/a.txt", "a note")
+    project.write("out/made.txt", "made by an earlier run")
+    assert project.run("run", "flow.yaml").status == ExitStatus.ITEMS_FAILED
+    before = len(posts(simulator))
+    project.run("resume")
+    assert _asked(simulator, before) == ["four"]

@@ -16,7 +16,9 @@ from flowrunner.engine.estimate import (
     HOSTED_TOOL_TOKENS,
     IMAGE_TOKENS,
     LOW_IMAGE_TOKENS,
+    PACKED_TOKENS_A_BYTE,
     REQUEST_TOKENS,
+    TEXT_FILE_TOKENS,
     default_max_output_tokens,
     likely,
     with_limits,
@@ -24,9 +26,11 @@ from flowrunner.engine.estimate import (
 )
 from flowrunner.engine.pricing import Billed, billed_usd, paid_calls
 from flowrunner.events import Usage
+from flowrunner.language.attachments import FileMark
 
 LUNA = {"model": "gpt-6-luna", "input": "Sort this.", "max_output_tokens": 1000}
 WINDOW = 922_000
+MARK = FileMark("a.pdf", "application/pdf", 12_000, "0" * 64)
 FILE = base64.b64encode(b"x" * 600).decode()
 
 
@@ -64,8 +68,23 @@ def user(*parts: dict[str, Any]) -> dict[str, Any]:
         ),
         pytest.param(
             user({"type": "input_file", "file_data": f"data:application/pdf;base64,{FILE}"}),
-            100 + 8 + len("roleusercontent") + 8 + 600 + IMAGE_TOKENS,
+            100 + 8 + len("roleusercontent") + 8 + 600 * PACKED_TOKENS_A_BYTE + IMAGE_TOKENS,
             id="file-inline",
+        ),
+        pytest.param(
+            user({"type": "input_file", "file_data": f"data:text/csv;base64,{FILE}"}),
+            100 + 8 + len("roleusercontent") + 8 + 600 + TEXT_FILE_TOKENS,
+            id="text-file-inline",
+        ),
+        pytest.param(
+            user({"type": "input_file", "file_data": str(MARK)}),
+            100 + 8 + len("roleusercontent") + 8 + 12_000 * PACKED_TOKENS_A_BYTE + IMAGE_TOKENS,
+            id="file-by-its-mark",
+        ),
+        pytest.param(
+            user({"type": "input_image", "image_url": str(MARK), "detail": "low"}),
+            100 + 8 + len("roleusercontent") + 8 + LOW_IMAGE_TOKENS,
+            id="image-by-its-mark",
         ),
         pytest.param(user({"type": "input_file", "file_id": "file_1"}), WINDOW, id="file-by-id"),
         pytest.param({"input": [{"type": "item_reference", "id": "i"}]}, WINDOW, id="item-by-id"),

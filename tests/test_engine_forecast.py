@@ -372,3 +372,77 @@ def test_a_budget_gives_an_end_to_answers_and_to_costs(tmp_path: Path) -> None:
 )
 def test_costs_add_up(cost: Cost, expected: Cost) -> None:
     assert cost == expected
+
+
+def test_what_was_said_before_is_paid_for_again(tmp_path: Path) -> None:
+    long = "word " * 10_000
+    found = by_unit(
+        planned(
+            tmp_path,
+            f"  - {{ id: a, prompt: '{long}' }}\n"
+            "  - { id: b, continue: a, prompt: Go on. }\n"
+            "  - { id: c, continue: b, prompt: Go on. }\n"
+            "  - { id: apart, prompt: Go on. }\n",
+        )
+    )
+    assert found["b"].order == 2
+    assert found["b"].cost.high == pytest.approx(high(f"{long}Go on.{'x' * 1000}"), rel=0.02)
+    assert found["c"].cost.high == pytest.approx(high(f"{long}Go on.{'x' * 2000}"), rel=0.03)
+    assert found["c"].cost.about is not None
+    assert found["apart"].cost.about is not None
+    assert found["c"].cost.about > 3 * found["apart"].cost.about
+    assert found["b"].cost.low == found["apart"].cost.low, "nobody knows how short it was"
+
+
+def test_a_history_of_unknown_length_is_at_most_a_window(tmp_path: Path) -> None:
+    steps = "  - { id: a, prompt: { id: pmpt_1 } }\n  - { id: b, continue: a, prompt: Go on. }\n"
+    found = by_unit(planned(tmp_path, steps))
+    body = {"model": "gpt-6-luna", "max_output_tokens": 1000, "previous_response_id": "x"}
+    assert found["b"].cost.high == worst_case(body).usd
+
+
+def test_a_history_nobody_can_bound(tmp_path: Path) -> None:
+    steps = (
+        '  - { id: a, prompt: "{% for t in inputs.names %}{{ t }}{% endfor %}", model: mine }\n'
+        "  - { id: b, continue: a, model: mine, prompt: Go on. }\n"
+    )
+    assert by_unit(planned(tmp_path, steps))["b"].unknown is not None
+
+
+def test_each_attempt_at_a_good_answer_lengthens_the_history(tmp_path: Path) -> None:
+    def cost(retry: int) -> float:
+        steps = f"  - {{ id: a, prompt: Hi, retry: {retry}, {TEAM} }}\n"
+        steps += "  - { id: b, continue: a, prompt: Go on. }\n"
+        most = by_unit(planned(tmp_path, steps))["b"].cost.high
+        assert most is not None
+        return most
+
+    assert cost(3) > cost(2) > cost(1)
+
+
+def test_a_text_that_cannot_be_made_beforehand_is_no_mistake(tmp_path: Path) -> None:
+    steps = (
+        f"  - {{ id: a, for_each: [x, y], prompt: Hi, {TEAM} }}\n"
+        "  - { id: b, write: \"{{ table(steps.a.results, ['output.team']) }}\" }\n"
+        '  - { id: c, prompt: "{{ steps.b.text }}" }\n'
+    )
+    found = by_unit(planned(tmp_path, steps))
+    assert found["b"].cost == Cost()
+    assert found["c"].unknown == "how large `steps.b.text` will be is not known beforehand"
+
+
+def test_a_shorter_history_costs_a_request_more(tmp_path: Path) -> None:
+    steps = (
+        f"  - {{ id: a, prompt: '{'word ' * 1000}' }}\n"
+        "  - { id: b, continue: a, prompt: Go on. }\n"
+        "  - { id: c, continue: { step: a, compact: true }, prompt: Go on. }\n"
+    )
+    found = by_unit(planned(tmp_path, steps))
+    plain, shortened = found["b"].cost, found["c"].cost
+    assert plain.high is not None
+    assert shortened.high is not None
+    assert plain.about is not None
+    assert shortened.about is not None
+    assert shortened.high > 1.5 * plain.high
+    assert shortened.about > plain.about
+    assert found["c"].unknown is None

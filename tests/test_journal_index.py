@@ -71,6 +71,17 @@ def test_a_result_is_found_with_what_it_cost(tmp_path: Path) -> None:
     assert look_up(tmp_path, "f2") is None
 
 
+def test_what_was_asked_and_answered_is_found_where_the_run_is(tmp_path: Path) -> None:
+    calls = [call_sent(), call_answered(), call_sent(address(post=2))]
+    end = replace(call_answered(address(post=2)), response={"id": "resp_2"})
+    run_of(tmp_path, FIRST, *calls, end, finished("triage"))
+    with Index.open(tmp_path) as index:
+        assert index.exchange(FIRST, "triage") == (calls[0].request, {"id": "resp_2"})
+        assert index.exchange(FIRST, "nobody") is None
+        assert index.exchange(SECOND, "triage") is None
+        assert index.exchange("../elsewhere", "triage") is None
+
+
 def test_a_result_of_unknown_cost(tmp_path: Path) -> None:
     run_of(tmp_path, FIRST, call_sent(), call_answered(cost_usd=None), finished("triage"))
     assert look_up(tmp_path) == found(FIRST, "triage", cost_usd=None)

@@ -515,14 +515,10 @@ def test_a_missing_model_is_no_error_of_the_file() -> None:
 
 NOT_YET = {
     "call": ("steps: [{ id: a, call: x, with: { x: 1 } }]", "`call`"),
-    "attach": ("steps: [{ id: a, prompt: x, attach: [a.png] }]", "`attach`"),
-    "continue": ("steps: [{ id: b, prompt: x }, { id: a, prompt: x, continue: b }]", "`continue`"),
-    "conversation": ("steps: [{ id: a, prompt: x, conversation: c }]", "`conversation`"),
     "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
     "provider": ("defaults: { provider: azure }\nsteps: [{ id: a, prompt: x }]", "`provider`"),
-    "delivery": ("steps: [{ id: a, prompt: x, delivery: stream }]", "`delivery: stream`"),
+    "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
     "background": ("steps: [{ id: a, prompt: x, background: true }]", "`background: true`"),
-    "stream": ("steps: [{ id: a, prompt: x, stream: true }]", "`stream: true`"),
     "in a group": (
         "steps: [{ id: g, steps: [{ id: a, prompt: x, max_turns: 3 }] }]",
         "`max_turns`",
@@ -538,9 +534,9 @@ NOT_YET = {
         (
             "inputs: { k: [x, y] }\n"
             "steps: [{ id: g, branch: inputs.k, cases: { x: [{ id: b, write: x }] }, "
-            "otherwise: [{ id: a, prompt: x, stream: true }] }]"
+            "otherwise: [{ id: a, prompt: x, max_turns: 3 }] }]"
         ),
-        "`stream: true`",
+        "`max_turns`",
     ),
 }
 

@@ -469,13 +469,13 @@ def test_what_is_not_run_yet_is_taken_out_with_all_that_serves_it() -> None:
           - id: outer
             steps:
               - { id: asks, call: find, with: { n: "{{ nowhere }}" } }
-              - { id: scan, prompt: x, attach: [a.png], within: scans }
+              - { id: more, prompt: x, max_turns: 3 }
         """
     )
     assert [finding.route for finding in flow.refusals] == [
         ("tools",),
         ("steps", 0, "steps", 0, "call"),
-        ("steps", 0, "steps", 1, "attach"),
+        ("steps", 0, "steps", 1, "max_turns"),
     ]
     asks = flow.step("asks")
     assert asks is not None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +22,10 @@ from flowrunner.platform import (
     make_private_dir,
     new_group_options,
     on_end_signals,
+    open_inside,
     raise_open_file_limit,
     write_atomically,
+    write_inside,
 )
 
 HOLD = """
@@ -189,3 +194,77 @@ def test_children_left_to_us_do_not_stay_as_the_dead() -> None:
         [sys.executable, "-c", ADOPT], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("True\ngone\n", "")
+
+
+# Files below a folder.
+
+
+def test_a_file_inside_is_read_and_written_once(tmp_path: Path) -> None:
+    write_inside(tmp_path, ("a", "b", "c.txt"), b"one")
+    with open_inside(tmp_path, ("a", "b", "c.txt")) as file:
+        assert file.read() == b"one"
+    with pytest.raises(FileExistsError):
+        write_inside(tmp_path, ("a", "b", "c.txt"), b"two")
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == b"one"
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.txt"]
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("parts", [(), ("..", "x"), ("a", ".."), ("",), (".", "x")])
+def test_no_part_of_the_way_leads_up(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    with pytest.raises(OSError):
+        open_inside(tmp_path, parts)
+    with pytest.raises(OSError):
+        write_inside(tmp_path, parts, b"x")
+
+
+def test_no_link_is_followed_on_the_way(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x.txt").write_bytes(b"secret")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "up").symlink_to(outside)
+    (inside / "x.txt").symlink_to(outside / "x.txt")
+    for parts in (("up", "x.txt"), ("x.txt",)):
+        with pytest.raises(OSError):
+            open_inside(inside, parts)
+        with pytest.raises(OSError):
+            write_inside(inside, parts, b"new")
+    assert (outside / "x.txt").read_bytes() == b"secret"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        open_inside(tmp_path, ("pipe",))
+
+
+def test_links_that_are_swapped_in_lead_nowhere(tmp_path: Path) -> None:
+    outside, inside, way = tmp_path / "outside", tmp_path / "inside", tmp_path / "inside" / "way"
+    for folder in (outside, inside, way):
+        folder.mkdir()
+    (outside / "x.txt").write_bytes(b"secret")
+    done = threading.Event()
+
+    def swap() -> None:
+        for turn in itertools.count():
+            if done.is_set():
+                return
+            with suppress(OSError):
+                way.rename(inside / f"old-{turn}")
+            with suppress(OSError):
+                way.symlink_to(outside)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for number in range(1000):
+            with suppress(OSError), open_inside(inside, ("way", "x.txt")) as file:
+                pytest.fail(f"read {file.read()!r}")
+            with suppress(OSError):
+                write_inside(inside, ("way", f"{number}.txt"), b"new")
+    finally:
+        done.set()
+        swapping.join()
+    assert [path.name for path in outside.iterdir()] == ["x.txt"]

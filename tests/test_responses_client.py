@@ -39,13 +39,15 @@ def exchange(
     *,
     client_request_id: str = "run-1/a/1.1.1",
     timeout_s: float = 5.0,
+    compacts: bool = False,
     **endpoint: Any,
 ) -> tuple[Outcome, list[Received]]:
     async def once(server: RawServer) -> Outcome:
         wire = Wire()
         known = {"name": "test", "base_url": f"{server.url}/v1", "key": Secret(KEY)} | endpoint
+        client = ResponsesClient(wire, Endpoint(**known))
         try:
-            return await ResponsesClient(wire, Endpoint(**known)).send(
+            return await (client.compact if compacts else client.send)(
                 body or {"model": "gpt-6-luna", "input": "hi"},
                 client_request_id=client_request_id,
                 timeout_s=timeout_s,
@@ -95,8 +97,10 @@ def test_a_client_request_id_fits_into_a_header(given: str, sent: str) -> None:
     assert request.headers["x-client-request-id"] == sent
 
 
-def test_what_is_sent_is_never_streamed_and_always_utf8() -> None:
-    assert encode({"stream": True, "a": "\ud800é"}) == '{"stream":false,"a":"\ufffdé"}'.encode()
+def test_what_is_sent_says_whether_it_is_streamed_and_is_always_utf8() -> None:
+    assert encode({"stream": True, "a": "\ud800é"}) == '{"stream":true,"a":"\ufffdé"}'.encode()
+    for odd in ({}, {"stream": False}, {"stream": None}, {"stream": 1}, {"stream": "true"}):
+        assert encode(odd) == b'{"stream":false}'
 
 
 def test_an_answer_is_kept_as_it_came() -> None:
@@ -387,3 +391,56 @@ def test_a_free_request_that_is_refused_says_why() -> None:
     assert isinstance(reply, Refused)
     assert (reply.http_status, reply.error.code) == (404, "nope")
     assert KEY not in reply.error.message
+
+
+COMPACTED = {
+    "id": "resp_c",
+    "object": "response.compaction",
+    "created_at": 1,
+    "output": [{"type": "compaction", "id": "cmp_1", "encrypted_content": "gA"}],
+    "usage": {"input_tokens": 70, "output_tokens": 2, "total_tokens": 72},
+}
+
+
+def test_a_shorter_history_is_asked_for_and_told() -> None:
+    body = {"model": "m", "previous_response_id": "resp_1"}
+    outcome, (request,) = exchange(answer(COMPACTED), body, compacts=True)
+    assert (request.method, request.path) == ("POST", "/v1/responses/compact")
+    assert json.loads(request.body) == body, "nothing is added"
+    assert request.headers["x-client-request-id"] == "run-1/a/1.1.1"
+    assert isinstance(outcome, Answered)
+    assert outcome.response == COMPACTED
+    assert (outcome.response_id, outcome.status, outcome.model) == ("resp_c", "completed", None)
+    assert outcome.usage == Usage(70, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (RESPONSE, "its `object` is not `response.compaction`"),
+        ({**COMPACTED, "output": None}, "it has no `output`"),
+        ({**COMPACTED, "id": ""}, "it has no `id`"),
+        ([], "it is no JSON object"),
+    ],
+)
+def test_what_is_no_shorter_history_is_lost(content: Any, said: str) -> None:
+    outcome, _ = exchange(answer(content), compacts=True)
+    assert isinstance(outcome, Lost)
+    assert said in outcome.message
+
+
+def test_a_server_that_cannot_make_a_history_shorter_says_so() -> None:
+    envelope = {"error": {"message": "no", "code": "unsupported_model"}}
+    outcome, _ = exchange(answer(envelope, "400 Bad Request"), compacts=True)
+    assert isinstance(outcome, Refused)
+    assert outcome.error.code == "unsupported_model"
+
+
+def test_no_response_is_taken_for_a_shorter_history_nor_the_other_way() -> None:
+    outcome, _ = exchange(answer(COMPACTED))
+    assert isinstance(outcome, Lost)
+
+
+def test_a_shorter_history_that_never_left() -> None:
+    outcome, _ = exchange(answer(COMPACTED), compacts=True, base_url="http://127.0.0.1:1/v1")
+    assert isinstance(outcome, NotSent)

@@ -115,3 +115,14 @@ def test_many_blanks_do_not_slow_the_search_down() -> None:
 
 def test_a_scrubber_does_not_show_what_it_looks_for() -> None:
     assert "CANARY" not in repr(Scrubber([KEY]))
+
+
+def test_a_text_that_grows_is_held_back_where_a_secret_may_begin() -> None:
+    scrubber = Scrubber(["sk-abcdefgh", "abcdefgh-xy"])
+    assert scrubber.scrub_growing("the sk-abc") == "the "
+    assert scrubber.scrub_growing("the sk-ab") == "the sk-ab"
+    assert scrubber.scrub_growing("the sk-abcdefgh") == "the ***"
+    assert scrubber.scrub_growing("the sk-abcdefgh-x") == "the ***-x"
+    assert scrubber.scrub_growing("the sk-abcdefg ") == "the sk-abcdefg "
+    assert scrubber.scrub_growing("") == ""
+    assert Scrubber([]).scrub_growing("sk-abc") == "sk-abc"

@@ -13,13 +13,23 @@ from jsonschema import Draft202012Validator
 
 from flowrunner import catalog
 from flowrunner.events import Usage
-from flowrunner.simulator.api import Api, Behaviour, Delivery, Request
+from flowrunner.simulator.api import Api
+from flowrunner.simulator.backend import Behaviour
+from flowrunner.simulator.envelope import Refusal
+from flowrunner.simulator.exchange import Delivery, Request
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.ledger import Call, Ledger
 from flowrunner.simulator.rates import RateLimits, duration
 from flowrunner.simulator.tokens import input_tokens, reasoning_tokens
 
 SAMPLES = json.loads((Path(__file__).parent / "test_simulator_samples.json").read_text("utf-8"))
+UNREADABLE = {
+    "messages dev+user": "invalid_value",
+    "function tools + choice": "invalid_function_parameters",
+    "stateless replay": "invalid_encrypted_content",
+    "compaction item replay": "invalid_encrypted_content",
+}
+"""Samples that only their schema is content with: what they name is not there, or not ours."""
 KEY = {"authorization": "Bearer sk-test"}
 NOW = 1_800_000_000.0
 
@@ -63,7 +73,12 @@ class Bench:
 
 
 def text_of(response: dict[str, Any]) -> str:
-    return str(response["output"][0]["content"][0]["text"])
+    return str(message_of(response)["content"][0]["text"])
+
+
+def message_of(response: dict[str, Any]) -> dict[str, Any]:
+    (message,) = [item for item in response["output"] if item["type"] == "message"]
+    return message
 
 
 # ---- responses ----------------------------------------------------------------------------------
@@ -74,7 +89,7 @@ def test_a_response_has_what_the_api_gives() -> None:
     assert response["status"] == "completed"
     assert response["created_at"] == response["completed_at"] == NOW
     assert response["id"].startswith("resp_")
-    assert response["output"][0]["id"].startswith("msg_")
+    assert [item["id"].split("_")[0] for item in response["output"]] == ["rs", "msg"]
     assert response["model"] == "gpt-5.4"
     assert response["metadata"] == {"run": "r1"}
     assert response["temperature"] == 0.5
@@ -94,10 +109,13 @@ def test_each_valid_sample_is_answered_or_names_what_is_not_there(case: dict[str
         assert (status, reply["error"]["code"]) == (400, "previous_response_not_found")
     elif "conversation" in body:
         assert (status, reply["error"]["code"]) == (404, "conversation_not_found")
-    elif body.get("background"):
-        assert (status, reply["error"]["param"]) == (400, "background")
+    elif case["name"] in UNREADABLE:
+        assert (status, reply["error"]["code"]) == (400, UNREADABLE[case["name"]])
     else:
-        assert status == 200
+        assert (status, reply["status"]) == (
+            200,
+            "queued" if body.get("background") else "completed",
+        )
         assert list(response_validator().iter_errors(reply)) == []
 
 
@@ -179,7 +197,7 @@ def test_an_answer_past_the_limit_is_incomplete_and_cut() -> None:
     assert response["status"] == "incomplete"
     assert response["incomplete_details"] == {"reason": "max_output_tokens"}
     assert response["completed_at"] is None
-    assert response["output"][0]["status"] == "incomplete"
+    assert message_of(response)["status"] == "incomplete"
     assert response["usage"]["output_tokens"] == 16
     assert whole.startswith(text_of(response))
     assert len(text_of(response)) < len(whole)
@@ -265,14 +283,31 @@ def test_durations_are_written_as_the_api_does(seconds: float, text: str) -> Non
 def test_the_rate_limits_sink_with_each_request_and_fill_with_time() -> None:
     now = [100.0]
     rates = RateLimits(lambda: now[0])
-    limit = int(rates.take(0)["x-ratelimit-limit-requests"])
-    after = rates.take(1_000_000)
+    limit = int(rates.told(0)["x-ratelimit-limit-requests"])
+    rates.admit()
+    rates.admit()
+    after = rates.told(1_000_000)
     assert int(after["x-ratelimit-remaining-requests"]) == limit - 2
     assert after["x-ratelimit-reset-tokens"] == "10ms"
     now[0] += 60
-    assert int(rates.take(0)["x-ratelimit-remaining-requests"]) == limit - 1
+    rates.admit()
+    assert int(rates.told(0)["x-ratelimit-remaining-requests"]) == limit - 1
     now[0] -= 1_000  # a clock that is put back takes nothing away
-    assert int(rates.take(0)["x-ratelimit-remaining-requests"]) == limit - 2
+    rates.admit()
+    assert int(rates.told(0)["x-ratelimit-remaining-requests"]) == limit - 2
+
+
+def test_a_limit_that_is_held_to_refuses_what_goes_beyond_it_and_says_how_long() -> None:
+    now = [100.0]
+    rates = RateLimits(lambda: now[0], requests_a_minute=2)
+    rates.admit()
+    rates.admit()
+    with pytest.raises(Refusal) as caught:
+        rates.admit()
+    assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
+    assert caught.value.headers == (("retry-after", "30"),)
+    now[0] += 30
+    rates.admit()
 
 
 # ---- routes, keys, bodies -----------------------------------------------------------------------
@@ -355,7 +390,9 @@ def test_a_body_nested_too_deeply_is_refused() -> None:
 def test_a_response_is_retrieved_as_it_was_answered() -> None:
     bench = Bench()
     response = bench.ask()
-    assert bench.get(f"/v1/responses/{response['id']}?include[]=x") == (200, response)
+    target = f"/v1/responses/{response['id']}?include[]=reasoning.encrypted_content"
+    assert bench.get(target) == (200, response)
+    assert bench.get(target.replace("reasoning.", ""))[1]["error"]["param"] == "include[0]"
 
 
 def test_a_response_that_was_not_to_be_stored_is_not_found() -> None:

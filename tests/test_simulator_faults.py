@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from flowrunner.errors import UsageError
+from flowrunner.simulator import Pace
 from flowrunner.simulator.faults import FaultPlan, Incoming, Striking, error_of
+from flowrunner.simulator.stream import Framing, StreamFault
 
 
 def struck(rules: list[dict[str, Any]], calls: list[Incoming], seed: int = 0) -> list[str | None]:
@@ -96,6 +98,27 @@ def test_a_chance_is_the_same_every_time_and_another_under_another_seed() -> Non
         ({"response_status": "failed", "code": "server_error"}, {"code": "server_error"}),
         ({"refusal": "no"}, {"refusal": "no"}),
         ({"response": {"usage": None}}, {"fields": {"usage": None}}),
+        ({"stream": {}}, {"stream": StreamFault()}),
+        (
+            {"stream": {"cut": {"after_event": 3}, "then": "reset", "line_end": "crlf"}},
+            {
+                "stream": StreamFault(
+                    cut="after_event",
+                    cut_at=3,
+                    then="reset",
+                    framing=Framing(line_end="\r\n"),
+                )
+            },
+        ),
+        ({"stream": {"cut": "mid_delta"}}, {"stream": StreamFault(cut="mid_delta")}),
+        (
+            {"stream": {"pause": {"after_event": 2, "seconds": 5}, "every": 1, "done": True}},
+            {"stream": StreamFault(pause=(2, 5.0), every_s=1.0, done=True)},
+        ),
+        (
+            {"background": {"polls_until_done": 5, "poll_after_ms": 0}},
+            {"pace": Pace(polls_until_done=5, poll_after_ms=0)},
+        ),
     ],
     ids=str,
 )
@@ -119,6 +142,11 @@ def test_what_goes_wrong_is_read(do: dict[str, Any], fields: dict[str, Any]) -> 
         ({"reset": "before", "after_processing": True}, True),
         ({"status": 500, "after_processing": True}, True),
         ({"hang": True}, False),
+        ({"stream": {"cut": "before_terminal"}}, True),
+        ({"stream": {"error": "server_error"}}, False),
+        ({"stream": {"error": "server_error"}, "after_processing": True}, True),
+        ({"background": {"queued_forever": True}}, False),
+        ({"background": {"cancelled_at_poll": 1}}, True),
     ],
     ids=str,
 )
@@ -150,7 +178,7 @@ def test_whether_the_work_is_paid_for(do: dict[str, Any], paid: bool) -> None:
         ([{"match": {"every": True}, "do": {"delay": 1}}], ["found `true`"]),
         ([{"match": {"chance": 2}, "do": {"delay": 1}}], ["a share from 0 to 1"]),
         ([{"match": {"model": 1}, "do": {"delay": 1}}], ["`model` must be a text"]),
-        ([{"match": {"endpoint": "x"}, "do": {"delay": 1}}], ["one of `create`, `retrieve`"]),
+        ([{"match": {"endpoint": "x"}, "do": {"delay": 1}}], ["one of `create`, `retrieve`,"]),
         ([{"times": 0, "do": {"delay": 1}}], ["`times` must be a whole number from 1 on"]),
         ([{"do": {"status": 99}}], ["`status` must be a whole number from 200 to 599"]),
         ([{"do": {"status": 200}}], ["`status: 200` needs a `body`, `html` or `wrong_json`."]),
@@ -171,6 +199,35 @@ def test_whether_the_work_is_paid_for(do: dict[str, Any], paid: bool) -> None:
         ([{"do": {"headers": {"a": "x\ny"}}}], ["visible text on one line"]),
         ([{"do": {"after_processing": 1}}], ["`true` or `false`"]),
         ([{"do": {"response_status": "done"}}], ["one of `failed`, `incomplete`"]),
+        ([{"do": {"stream": True}}], ["`stream` must be a mapping, found `true`."]),
+        (
+            [{"do": {"stream": {"cutt": 1, "line_end": "lfcr"}, "background": {"poll": 1}}}],
+            [
+                "rule 1, `stream` has no `cutt`; did you mean `cut`?",
+                "rule 1, `stream`: `line_end` must be one of `lf`, `cr`, `crlf`, found the text",
+                "rule 1, `background` has no `poll`",
+            ],
+        ),
+        ([{"do": {"stream": {"cut": "here"}}}], ["`cut` must be `before_terminal`, `mid_delta`,"]),
+        ([{"do": {"stream": {"cut": {"after_byte": -1}}}}], ["a whole number from 0 on"]),
+        ([{"do": {"stream": {"pause": 3}}}], ["`pause` must be a mapping"]),
+        ([{"do": {"stream": {"pause": {"seconds": 3}}}}], ["of `after_event` and `seconds`"]),
+        ([{"do": {"stream": {"error": 3}}}], ["`error` must be a mapping"]),
+        ([{"do": {"stream": {"failed": True}}}], ["`failed` needs an `error`"]),
+        ([{"do": {"stream": {"error_form": "flat"}}}], ["`error_form` needs an `error`"]),
+        ([{"do": {"stream": {"error_after": 3}}}], ["`error_after` needs an `error`"]),
+        ([{"do": {"stream": {"then": "reset"}}}], ["`then` needs a `cut`"]),
+        (
+            [{"do": {"stream": {"cut": "mid_delta", "done": True}}}],
+            ["`done` is about the end of a stream"],
+        ),
+        (
+            [{"do": {"stream": {"cut": "mid_delta"}, "reset": True}}],
+            ["a stream with a `cut` says how it ends with `then`."],
+        ),
+        ([{"do": {"stream": {}, "status": 500}}], ["cannot stand with a change"]),
+        ([{"do": {"background": {"queued_forever": 1}}}], ["`true` or `false`"]),
+        ([{"do": {"background": {"polls_until_done": 0}}}], ["a whole number from 1 on"]),
         ([{"do": {"response": [1]}}], ["`response` must be a mapping, found a list."]),
     ],
     ids=lambda value: str(value)[:60],

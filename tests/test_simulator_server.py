@@ -248,6 +248,104 @@ def test_an_empty_body_can_be_ordered() -> None:
             assert read_reply(sock)[0] == 200
 
 
+def streaming(**more: Any) -> bytes:
+    body = json.dumps({"model": "gpt-5.4", "input": "hello", "stream": True, **more}).encode()
+    return HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def read_stream(sock: socket.socket) -> bytes:
+    reply = http.client.HTTPResponse(sock, method="POST")
+    reply.begin()
+    assert reply.headers["transfer-encoding"] == "chunked"
+    return reply.read()
+
+
+def test_a_stream_is_chunked_and_leaves_the_connection_open(simulator: Simulator) -> None:
+    with closing(connect(simulator)) as sock:
+        for _ in range(3):
+            sock.sendall(streaming())
+            assert b"event: response.completed\n" in read_stream(sock)
+            sock.sendall(POST)
+            assert read_reply(sock)[0] == 200
+    assert [call.status for call in simulator.ledger] == [200] * 6
+
+
+def test_a_stream_to_an_old_client_ends_with_the_connection(simulator: Simulator) -> None:
+    content = exchange(simulator, streaming().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert b"chunked" not in content
+    assert content.endswith(b"\n\n")
+    assert b"event: response.completed\n" in content
+
+
+def test_each_event_leaves_when_it_is_due() -> None:
+    with Simulator(event_delay_s=3600) as simulator, closing(connect(simulator)) as sock:
+        sock.sendall(streaming())
+        file = sock.makefile("rb")
+        while file.readline() != b"event: response.created\n":
+            pass
+        assert file.readline().startswith(b"data: ")
+        assert simulator.ledger[0].is_paid
+
+
+def test_a_paced_stream_arrives_whole() -> None:
+    with Simulator(event_delay_s=0.001) as simulator, closing(connect(simulator)) as sock:
+        sock.sendall(streaming())
+        assert read_stream(sock).count(b"event: ") > 10
+
+
+def test_a_stream_that_closes_or_resets_is_not_whole() -> None:
+    for then in ("close", "reset"):
+        order = {"stream": {"cut": {"after_event": 3}, "then": then}}
+        with with_faults(order) as simulator, closing(connect(simulator)) as sock:
+            sock.sendall(streaming())
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                read_stream(sock)
+
+
+def test_a_stream_may_end_in_order_before_its_end() -> None:
+    order = {"stream": {"cut": "before_terminal", "then": "finish"}}
+    with with_faults(order) as simulator, closing(connect(simulator)) as sock:
+        sock.sendall(streaming())
+        content = read_stream(sock)
+        assert content.endswith(b"\n\n")
+        assert b"response.completed" not in content
+        sock.sendall(POST)
+        assert read_reply(sock)[0] == 200
+
+
+def test_a_stream_falls_silent_until_the_server_goes() -> None:
+    simulator = with_faults({"stream": {"cut": {"after_event": 1}, "then": "hang"}}).start()
+    with closing(connect(simulator)) as sock:
+        sock.sendall(streaming())
+        file = sock.makefile("rb")
+        while not file.readline().startswith(b"data: "):
+            pass
+        simulator.stop()
+        with suppress(ConnectionResetError):
+            assert b"response.in_progress" not in file.read()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 700])
+def test_a_truncated_stream_is_cut_after_so_many_bytes(cut: int) -> None:
+    with with_faults({"truncate": cut}) as simulator, closing(connect(simulator)) as sock:
+        sock.sendall(streaming())
+        reply = http.client.HTTPResponse(sock)
+        reply.begin()
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            reply.read()
+        assert len(caught.value.partial) == cut
+
+
+def test_a_dripping_stream_is_whole_at_the_end(simulator: Simulator) -> None:
+    drip = {"drip": {"bytes": 50, "every": 0}}
+    with with_faults(drip) as dripping, closing(connect(dripping)) as sock:
+        sock.sendall(streaming())
+        content = read_stream(sock)
+    with closing(connect(simulator)) as sock:
+        sock.sendall(streaming())
+        assert len(read_stream(sock)) == len(content)
+
+
 def test_a_delayed_reply_lets_others_pass() -> None:
     arrived = threading.Semaphore(0)
     with with_faults({"delay": 3600}, arrived=arrived) as simulator:

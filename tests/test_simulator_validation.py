@@ -50,14 +50,10 @@ def named(kind: str) -> list[Any]:
     return [pytest.param(case["body"], case["name"], id=case["name"]) for case in SAMPLES[kind]]
 
 
-def refusal_of(body: object, store: Store | None = None) -> Refusal:
+def refusal_of(body: object) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        check(body, store or Store())
+        check_together(BodyValidator().check(body))
     return caught.value
-
-
-def check(body: object, store: Store) -> None:
-    check_together(BodyValidator().check(body), store)
 
 
 @pytest.mark.parametrize(("body", "name"), named("valid"))
@@ -175,8 +171,30 @@ def json_schema(schema: dict[str, Any], name: str = "out") -> dict[str, Any]:
             "invalid_json_schema",
             "Invalid schema for response_format 'out': In context=(), 'additionalProperties'",
         ),
-        (body(stream=True), "stream", "unsupported_value", "This version of the simulator"),
-        (body(background=True), "background", "unsupported_value", "has no 'background'"),
+        (body(stream_options={"include_obfuscation": False}), "stream_options", None, "'stream'"),
+        (body(background=True, store=False), "store", "invalid_value", "must be stored"),
+        (
+            body(background_options={"completion_window": "2h"}),
+            "background_options",
+            None,
+            "only allowed when 'background' is true",
+        ),
+        (
+            body(background=True, stream=True, background_options={"completion_window": "8h"}),
+            "background_options.completion_window",
+            "invalid_value",
+            "window of '8h' cannot be combined with 'stream'",
+        ),
+        (
+            body(
+                background=True,
+                service_tier="flex",
+                background_options={"completion_window": "2h"},
+            ),
+            "background_options.completion_window",
+            "invalid_value",
+            "needs the standard service tier",
+        ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
@@ -188,41 +206,12 @@ def test_a_fault_is_worded_as_the_api_does(
     assert message in refusal.message
 
 
-@pytest.mark.parametrize(
-    ("names", "status", "param", "code"),
-    [
-        ({"previous_response_id": "resp_0"}, 400, "previous_response_id", "previous_response_not"),
-        ({"conversation": {"id": "conv_0"}}, 404, "conversation", "conversation_not_found"),
-        ({"input": [{"type": "item_reference", "id": "msg_0"}]}, 404, "input[0].id", ""),
-    ],
-    ids=["previous response", "conversation", "item"],
-)
-def test_what_was_never_stored_is_refused(
-    names: dict[str, Any], status: int, param: str, code: str
-) -> None:
-    refusal = refusal_of(body(**names))
-    assert (refusal.status, refusal.param) == (status, param)
-    assert (refusal.code or "").startswith(code)
-    assert "not found" in refusal.message
-
-
-def test_what_was_stored_may_be_named() -> None:
-    store = Store()
-    store.put("resp_1", Stored(b"{}", 10, ("msg_1",)))
-    named_things = body(
-        previous_response_id="resp_1", input=[{"type": "item_reference", "id": "msg_1"}]
-    )
-    check(named_things, store)
-
-
 def test_the_store_keeps_the_newest() -> None:
     store = Store(kept=2)
     for number in range(3):
-        store.put(f"resp_{number}", Stored(b"{}", 0, (f"msg_{number}",)))
+        store.put(f"resp_{number}", Stored(b"{}"))
     assert store.get("resp_0") is None
-    assert not store.has_item("msg_0")
     assert store.get("resp_1") is not None
-    assert store.has_item("msg_2")
 
 
 def test_what_was_found_is_remembered_but_not_its_frames() -> None:

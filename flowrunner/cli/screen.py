@@ -6,7 +6,6 @@ A pipe that is closed never ends a run, and a terminal that cannot show a sign g
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
     from flowrunner.language.workflow import Input
 
 
+_WIDTH = 100
+"""Columns where there is no terminal to ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Screen:
     """stdout, stderr and what they can show. `is_live`: a person watches stderr."""
@@ -29,7 +32,6 @@ class Screen:
     is_live: bool
     colour: bool
     utf8: bool
-    width: int
 
     @classmethod
     def of_this_terminal(cls) -> Screen:
@@ -43,8 +45,17 @@ class Screen:
         forced = bool(environ.get("FORCE_COLOR"))
         colour = (is_live or forced) and not environ.get("NO_COLOR")
         encoding = (sys.stderr.encoding or "").lower().replace("-", "")
-        width = shutil.get_terminal_size((100, 24)).columns
-        return cls(sys.stdout, sys.stderr, is_live, colour, encoding.startswith("utf"), width)
+        return cls(sys.stdout, sys.stderr, is_live, colour, encoding.startswith("utf"))
+
+    @property
+    def width(self) -> int:
+        """How many columns there are now; COLUMNS is respected."""
+        given = os.environ.get("COLUMNS", "")
+        if given.isdecimal() and int(given):
+            return int(given)
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(self.err.fileno()).columns or _WIDTH
+        return _WIDTH
 
     def result(self, text: str) -> None:
         """One text for whoever called the program, on stdout.
@@ -59,6 +70,12 @@ class Screen:
     def progress(self, text: str) -> None:
         """One text for whoever watches, on stderr."""
         _write(self.err, text)
+
+    def redraw(self, line: str) -> None:
+        """One line for whoever watches, drawn where the next text goes; an empty one takes it
+        away. It holds nothing that a terminal obeys but colours."""
+        if self.is_live:
+            _write(self.err, f"\r{line}\x1b[K\r", end="")
 
     def asker(self) -> Callable[[Input], str] | None:
         """How to ask a person for an input; None where nobody is there to answer."""

@@ -23,7 +23,14 @@ def demo(screen: Screen, /, folder: Path | None) -> int:
 @click.command()
 @option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @option("--faults", type=click.Path(path_type=Path), help="A file of faults to order.")
+@option(
+    "--requests-a-minute",
+    type=click.IntRange(min=1),
+    help="Refuse more than so many with 429, as a real limit does.",
+)
 @click.pass_obj
-def simulator(screen: Screen, /, port: int, faults: Path | None) -> int:
+def simulator(
+    screen: Screen, /, port: int, faults: Path | None, requests_a_minute: int | None
+) -> int:
     """Serve a local Responses API until Ctrl-C. Anything that speaks the API may talk to it."""
-    return serve(port, faults, screen)
+    return serve(port, faults, requests_a_minute, screen)

@@ -14,6 +14,7 @@ from flowrunner.visible import visible
 
 _MOST_LINES = 60
 _MOST_COMPARED = 4_000
+_OTHER_BYTES = "(other bytes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,13 @@ def _lines_of(rows: JSON) -> str:
     return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
 
 
+def changed_attachments(folder: Path, kept: Mapping[str, str]) -> Iterator[Change]:
+    """Files that steps attach, by path and hash, whose bytes are not those that the run began
+    with."""
+    for name, sha256 in kept.items():
+        yield from _changed_file(folder, {"path": name, "sha256": sha256})
+
+
 def paths_of(value: JSON) -> str | list[str] | None:
     """Where an input file stands, or each of several; None for what is no file."""
     if _is_file(value):
@@ -103,8 +111,13 @@ def _changed_file(folder: Path, file: Mapping[str, JSON]) -> Iterator[Change]:
     except OSError:
         yield Change(file["path"], file.get("text") or "", None)
         return
-    if hashlib.sha256(content).hexdigest() != file["sha256"]:
-        yield Change(file["path"], file.get("text") or "", content.decode("utf-8", "replace"))
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 == file["sha256"]:
+        return
+    if file.get("text") is None:
+        yield Change(file["path"], _OTHER_BYTES, f"({len(content):,} bytes, sha256 {sha256})")
+    else:
+        yield Change(file["path"], file["text"], content.decode("utf-8", "replace"))
 
 
 def _text(path: Path) -> str | None:

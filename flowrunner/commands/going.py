@@ -29,9 +29,11 @@ from flowrunner.errors import ExitStatus, FlowrunnerError
 from flowrunner.events import Event, RunFinished, RunResumed, RunStarted, Warned
 from flowrunner.journal.index import Index
 from flowrunner.journal.journal import Journal
+from flowrunner.journal.lasting import LastingIds
 from flowrunner.platform import on_end_signals
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.terminal import ProgressLines
+from flowrunner.report.writing import Writing
 from flowrunner.responses.client import ResponsesClient
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Endpoint, Wire, WireSettings
@@ -64,11 +66,15 @@ class Going:
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
-        teller = Teller(self.viewer.progress)
-        simulated = self.plan.settings.simulated
-        lines = ProgressLines(style_of(self.viewer), simulated=simulated)
+        style, simulated = style_of(self.viewer), self.plan.settings.simulated
+        scrubber = Scrubber((*self.operator.secrets(), *self.secrets))
+        writing = Writing(scrubber)
+        passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
+        teller = Teller(self.viewer.progress, passing, self.viewer.redraw)
+        lines = ProgressLines(style, simulated=simulated)
 
         def tell(_: int, event: Event) -> None:
+            writing.feed(event)
             for line in lines.feed(event):
                 teller.tell(line)
 
@@ -80,7 +86,7 @@ class Going:
         gc.freeze()
         gc.set_threshold(_OBJECTS, 20, 50)
         try:
-            end = asyncio.run(self._run(first, teller))
+            end = asyncio.run(self._run(first, scrubber, teller, writing))
         finally:
             teller.close()
         self._remember()
@@ -91,10 +97,15 @@ class Going:
         """The folder of the run."""
         return self.journal.folder
 
-    async def _run(self, first: RunStarted | RunResumed, teller: Teller) -> RunFinished:
+    async def _run(
+        self,
+        first: RunStarted | RunResumed,
+        scrubber: Scrubber,
+        teller: Teller,
+        writing: Writing,
+    ) -> RunFinished:
         stop = Stop()
         clock = SystemClock()
-        scrubber = Scrubber((*self.operator.secrets(), *self.secrets))
         restore = self._on_signals(stop, teller)
         shelf = self._shelf()
         looking = asyncio.ensure_future(self._look_for_the_end(stop, teller))
@@ -111,9 +122,11 @@ class Going:
                 sleep=asyncio.sleep,
                 random=random.SystemRandom().random,
                 scrubber=scrubber,
-                people=Somebody(self.journal, self.ask),
+                people=Somebody(self.journal, self.ask and teller.asking(self.ask)),
                 environ=os.environ,
                 shelf=shelf,
+                live=writing if self.viewer.is_live else None,
+                lasting=LastingIds(self.operator.project),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flowrunner.commands.changes import (
     Change,
+    changed_attachments,
     changed_inputs,
     changed_table,
     changed_texts,
@@ -22,6 +23,7 @@ from flowrunner.commands.changes import (
 )
 from flowrunner.commands.checking import load_valid, today
 from flowrunner.commands.viewing import Viewer
+from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.plan import Plan, thaw_settings
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
 from flowrunner.events import JSON
@@ -75,6 +77,7 @@ class Kept:
         name = Path(self.place["shown"]).name
         kept = {name: self.journal.frozen("workflow").decode(), **self._texts}
         found = [*changed_texts(self.folder, kept), *changed_inputs(self.folder, self._inputs)]
+        found += changed_attachments(self.folder, self._attached)
         return (*found, *self._changed_sources())
 
     def show(self, viewer: Viewer) -> None:
@@ -118,6 +121,14 @@ class Kept:
     def _inputs(self) -> Mapping[str, JSON]:
         inputs: Mapping[str, JSON] = json.loads(self.journal.frozen("inputs"))
         return inputs
+
+    @cached_property
+    def _attached(self) -> Mapping[str, str]:
+        """The files that steps attach, as the run found them; of none in an older journal."""
+        if "attached" not in self.journal.frozen_names():
+            return {}
+        found: Mapping[str, str] = json.loads(self.journal.frozen("attached"))
+        return found
 
     @cached_property
     def _sources(self) -> Mapping[str, Source]:
@@ -168,6 +179,7 @@ class Kept:
         plan = replace(plan, inputs=inputs)
         frozen = plan.frozen(self.project) | {"sources": freeze_sources(sources)}
         kept = {name: frozen[name] for name in _REFROZEN} | {"settings": self._marked()}
+        kept["attached"] = json.dumps(written_out_files(plan.workflow))
         self.journal.refreeze(kept)
         return plan
 

@@ -21,6 +21,8 @@ from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
+from flowrunner.engine.attaching import written_out_files
+from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models
 from flowrunner.engine.ports import SystemClock
@@ -100,6 +102,7 @@ def start(
         first = replace(first, at=plan.started_at)
         frozen = plan.frozen(operator.project)
         frozen["sources"] = freeze_sources(read.sources)
+        frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
@@ -151,7 +154,7 @@ def _check_wanted(journal: Journal, run: str) -> None:
 def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> None:
     """Raises UsageError where there is nothing to do that the options mean."""
     is_done = state.exit_status is ExitStatus.DONE and not state.left_out
-    if is_done and not has_changes:
+    if is_done and not has_changes and not _lacks_files(state):
         raise UsageError(
             f"the run {state.run} is done; there is nothing to resume",
             help=f"`flowrunner show {state.run} --result` prints its result, "
@@ -169,6 +172,12 @@ def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> N
             f"no step of the run {state.run} failed; nothing was sent",
             help=f"`flowrunner resume {state.run}` goes on with what is left of it",
         )
+
+
+def _lacks_files(state: RunState) -> bool:
+    """Whether a file of an answer could not be saved, which is tried again."""
+    ends = state.steps.values()
+    return any(step.status == "succeeded" and step.reason == MISSING_FILES for step in ends)
 
 
 def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
@@ -218,6 +227,7 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
         file_limits=(limits.at_once, limits.timeout_s),
         budget=_budget(operator, options),
         prices=operator.prices,
+        supports=operator.provider_named(None).supports,
     )
 
 

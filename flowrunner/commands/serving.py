@@ -11,12 +11,14 @@ from flowrunner.platform import on_end_signals
 from flowrunner.simulator import FaultPlan, Simulator
 
 
-def serve(port: int, faults: Path | None, viewer: Viewer) -> ExitStatus:
+def serve(
+    port: int, faults: Path | None, requests_a_minute: int | None, viewer: Viewer
+) -> ExitStatus:
     """Serve on a port of this machine, 0 for any free one. Raises EnvironmentFault, UsageError."""
     plan = FaultPlan.read(faults) if faults else None
     stop = threading.Event()
     restore = on_end_signals(lambda _: stop.set())
-    simulator = Simulator(port=port, faults=plan)
+    simulator = Simulator(port=port, faults=plan, requests_a_minute=requests_a_minute)
     try:
         simulator.start()
         viewer.result(simulator.base_url)

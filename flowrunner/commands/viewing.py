@@ -11,6 +11,7 @@ class Viewer(Protocol):
     """`result` is for the calling program (stdout), `progress` for people (stderr).
 
     `is_live` says that a person watches; `utf8` and `colour` what can be shown, `width` in columns.
+    `redraw` is for those who watch live: a line that stands where the next text goes, until then.
     """
 
     @property
@@ -24,6 +25,7 @@ class Viewer(Protocol):
 
     def result(self, text: str) -> None: ...
     def progress(self, text: str) -> None: ...
+    def redraw(self, line: str) -> None: ...
 
 
 def style_of(viewer: Viewer) -> Style:

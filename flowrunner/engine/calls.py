@@ -11,9 +11,12 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flowrunner.engine.budget import Budget
-from flowrunner.engine.estimate import worst_case
+from flowrunner.engine.drafts import Draft
+from flowrunner.engine.estimate import likely, worst_case
+from flowrunner.engine.limits import Limits
 from flowrunner.engine.outcomes import (
     call_cost_usd,
     cleaned,
@@ -43,27 +46,36 @@ from flowrunner.responses.retry import (
 from flowrunner.wire import Progress
 
 REQUEST_TIMEOUT_S = 600.0
-"""The longest one request may take, as in the official client (FACTS: HTTP)."""
+"""The longest one request may take, as in the official client (FACTS: HTTP). One that is streamed
+may take as long as its step, since silence has a limit of its own."""
 
 
 class Stopped(Exception):
     """The run is being ended: nothing more is sent."""
 
 
+Fill = Callable[[dict[str, JSON], Address, float], Awaitable[dict[str, JSON] | GiveUp]]
+"""A request as it leaves, for an address, made in so many seconds; or why it cannot be made."""
+
+
 @dataclass(slots=True)
 class Caller:
     """Sends the requests of one unit of the run `run`.
 
-    `left_s` are the seconds that it may still work; waiting for a slot does not count. `begin` is
-    called when the first request has its slot. `is_over` says whether nothing more may be sent, of
-    a unit that has sent something already or of one that has not. With a `budget` the most that a
-    request may cost is set aside before it leaves.
+    `left_s` are the seconds that it may still work; waiting for a slot, or because the `server`
+    allows no more, does not count. `begin` is called when the first request has its slot.
+    `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
+    one that has not. With a `budget` the most that a request may cost is set aside before it
+    leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
+    it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
+    `fill` puts the bytes of files into a request, which is journaled without them.
     """
 
     run: str
     ports: Ports
     stop: Stop
-    slots: asyncio.Semaphore
+    limits: Limits
+    server: str
     policy: RetryPolicy
     asked: Asked
     left_s: float
@@ -71,9 +83,13 @@ class Caller:
     begin: Callable[[], Awaitable[None]]
     is_over: Callable[[bool], bool]
     may_change_things: bool = False
+    fill: Fill | None = None
     budget: Budget | None = None
     prices: Prices | None = None
+    earlier_tokens: int | None = None
+    compacts: bool = False
     has_sent: bool = False
+    partial: str = ""
     answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
@@ -130,7 +146,12 @@ class Caller:
     ) -> tuple[Outcome | None, Decision]:
         if self.budget is None:
             return await self._post_once(address, body)
-        with await self.budget.reserve(worst_case(body, self.prices)) as reserved:
+        bounded = body
+        if self.compacts and self.earlier_tokens is not None:
+            # What is made shorter is no longer than it was.
+            bounded = {**body, "max_output_tokens": self.earlier_tokens}
+        worst = worst_case(bounded, self.prices, self.earlier_tokens)
+        with await self.budget.reserve(worst) as reserved:
             try:
                 outcome, decision = await self._post_once(address, body)
             except Stopped:
@@ -147,8 +168,10 @@ class Caller:
     async def _post_once(
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision]:
-        async with self.slots:
-            if self.stop.reason is not None or self.is_over(self.has_sent):
+        way = (self.server, str(body.get("model")))
+        room_for = self.limits.room(way, lambda: _likely_tokens(body), self._is_over)
+        async with room_for as room:
+            if self._is_over():
                 raise Stopped
             if self.left_s <= 0:
                 return None, _too_late("the step took longer than its `timeout`")
@@ -156,31 +179,43 @@ class Caller:
             self.has_sent = True
             began = self.ports.clock.monotonic()
             try:
-                outcome = await self._send(address, body)
+                filled = body if self.fill is None else await self.fill(body, address, self.left_s)
+                if isinstance(filled, GiveUp):
+                    return None, filled
+                outcome = await self._send(address, body, filled)
             finally:
                 self.left_s -= self.ports.clock.monotonic() - began
+            room.outcome = outcome
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
+            self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
             await self._record(address, outcome, decision, body.get("model"))
         return outcome, decision
 
-    async def _send(self, address: Address, body: dict[str, JSON]) -> Outcome:
+    def _is_over(self) -> bool:
+        return self.stop.reason is not None or self.is_over(self.has_sent)
+
+    async def _send(
+        self, address: Address, body: dict[str, JSON], filled: dict[str, JSON]
+    ) -> Outcome:
         """One POST, on record before it leaves and, when this process gives it up, after it."""
         unit = f"{self.run}/{address.unit}"
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
-        progress = Progress()
+        progress, draft = Progress(), Draft(address.unit, self.ports.live)
+        longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
+        send = partial(self.ports.sender.send, watch=draft.take)
         try:
             await self._record_sent(address, body, request_id)
-            outcome = await self.ports.sender.send(
-                body,
+            outcome = await (self.ports.sender.compact if self.compacts else send)(
+                filled,
                 client_request_id=request_id,
-                timeout_s=min(self.left_s, REQUEST_TIMEOUT_S),
+                timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
             )
         except asyncio.CancelledError:
-            ended = cleaned(interrupted(progress), self.ports.scrubber)
+            ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
             await asyncio.shield(self._record(address, ended, None, None))
             raise
         return cleaned(outcome, self.ports.scrubber)
@@ -230,6 +265,11 @@ class Caller:
         await self.ports.journal.append(event)
         if isinstance(event, CallAnswered):
             self.answered.append(event)
+
+
+def _likely_tokens(body: dict[str, JSON]) -> int:
+    guess = likely(body)
+    return guess.input_tokens + guess.output_tokens
 
 
 def _tries_of(calls: Sequence[CallState]) -> Tries:

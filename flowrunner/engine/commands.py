@@ -66,7 +66,7 @@ async def _once(unit: Unit, verb: Command, words: tuple[str, ...], given: JSON) 
         timeout_s=max(unit.left_s(), 0.0),
     )
     try:
-        async with unit.shared.slots:
+        async with unit.shared.limits.room():
             end = await run_command(request)
     except CannotStart as fault:
         return failed("no-program", fault.message, fault.help)

@@ -10,6 +10,10 @@ from flowrunner.events import JSON, StepResult, StepStatus
 
 PARTIAL = "items"
 """The reason of a good end in which something failed and the run went on: a resume looks again."""
+MISSING_FILES = "files"
+"""The reason of a good end of which a file could not be saved: a resume tries to save it again."""
+LOOSE_ENDS = frozenset({PARTIAL, MISSING_FILES})
+"""The reasons of good ends at which a resume looks again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flowrunner import catalog
-from flowrunner.catalog import Model
+from flowrunner.catalog import Model, media
 from flowrunner.engine.pricing import Billed, Prices, billed_usd, most_fees_usd, undated
 from flowrunner.events import JSON, Usage
+from flowrunner.language.attachments import FileMark
 
 PLAIN_OUTPUT_TOKENS = 4_000
 EFFORT_TOKENS: Mapping[str, int] = {
@@ -37,8 +38,11 @@ HOSTED_TOOL_TOKENS = 4_000
 HOSTED_CALL_TOKENS = 16_000
 LOW_IMAGE_TOKENS = 3_000
 IMAGE_TOKENS = 50_000
+TEXT_FILE_TOKENS = 4_000
+PACKED_TOKENS_A_BYTE = 4
 """Allowances beyond text: for a request, an object in it, what the API says to the model about a
-hosted tool, what one call of it brings in, an image of low and of any other detail."""
+hosted tool, what one call of it brings in, an image of low and of any other detail, what
+it says of a file that is text, a byte of one whose text is packed in it (PDF, office files)."""
 
 _DEFAULT_EFFORT = "medium"
 _READ_BY_MODEL = ("instructions", "input", "tools", "text", "tool_choice")
@@ -114,17 +118,20 @@ def with_limits(body: Mapping[str, JSON]) -> dict[str, JSON]:
     return limited
 
 
-def worst_case(body: Mapping[str, JSON], prices: Prices | None = None) -> Worst:
+def worst_case(
+    body: Mapping[str, JSON], prices: Prices | None = None, earlier_tokens: int | None = None
+) -> Worst:
     """The most that this body may cost when it is sent once.
 
     Text counts one token a byte of UTF-8, which no tokenizer of the API exceeds. What the API adds
     by itself (earlier responses, stored prompts, files by id) is bounded by the model's context
-    window; images, files and hosted tools by the allowances above. The output is bounded by
-    `max_output_tokens`, else by what the model can write. Rates are the dearest that the answer may
-    be billed at: written to the cache, long context, the tier asked for or the standard one.
+    window, or the response before it and all before that by `earlier_tokens`; images, files and
+    hosted tools by the allowances above. The output is bounded by `max_output_tokens`, else by what
+    the model can write. Rates are the dearest that the answer may be billed at: written to the
+    cache, long context, the tier asked for or the standard one.
     """
     name = _model_of(body)
-    counted = _Counted.of(body)
+    counted = _Counted.of(body, earlier_tokens)
     hosted = _hosted(body)
     calls = _most_calls(body) if hosted else 0
     window = _window(name)
@@ -149,7 +156,9 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
     name = _model_of(body)
     text = _Counted.of(body)
     hosted = _hosted(body)
-    input_tokens = text.characters // _CHARS_A_TOKEN + text.objects + (1_000 * text.pictures)
+    characters = text.characters + text.file_characters
+    input_tokens = characters // _CHARS_A_TOKEN + text.objects + (1_000 * text.pictures)
+    input_tokens = min(input_tokens, _window(name) or input_tokens)
     input_tokens += HOSTED_CALL_TOKENS // 4 * bool(hosted)
     limit = body.get("max_output_tokens") or default_max_output_tokens(body)
     thought = default_max_output_tokens(body) - PLAIN_OUTPUT_TOKENS
@@ -161,8 +170,9 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
 
 
 def least_usd(body: Mapping[str, JSON], prices: Prices | None = None) -> float | None:
-    """What this body costs at least: eight characters a token, all of them from the cache, and one
-    token for an answer; None where the price is unknown."""
+    """What this body costs at least: eight characters a token, all of them from the cache, none of
+    a file, which may be empty inside, and one token for an answer; None where the price is
+    unknown."""
     read = _Counted.of(body).characters // _MOST_CHARS_A_TOKEN
     usage = Usage(read, 1, read)
     return billed_usd(Billed(_model_of(body), usage, body.get("service_tier")), prices)
@@ -182,16 +192,22 @@ class _Counted:
     objects: int = 0
     pictures: int = 0
     files: int = 0
+    packed_files: int = 0
+    file_characters: int = 0
     unbounded: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, body: Mapping[str, JSON]) -> _Counted:
+    def of(cls, body: Mapping[str, JSON], earlier_tokens: int | None = None) -> _Counted:
         counted = cls()
         for name in _READ_BY_MODEL:
             counted.read(body.get(name))
-        if body.get("previous_response_id") is not None:
+        if body.get("previous_response_id") is not None and earlier_tokens is not None:
+            counted.tokens += earlier_tokens
+        elif body.get("previous_response_id") is not None:
             counted.unbounded.append("the responses before it")
-        if body.get("conversation") is not None:
+        if body.get("conversation") is not None and earlier_tokens is not None:
+            counted.tokens += earlier_tokens
+        elif body.get("conversation") is not None:
             counted.unbounded.append("its conversation")
         if isinstance(body.get("prompt"), Mapping):
             counted.unbounded.append("a stored prompt")
@@ -228,14 +244,18 @@ class _Counted:
                 self.read(below)
 
     def _read_file(self, value: Mapping[str, JSON]) -> None:
-        """A file inline: a token a byte, for its text and at least one picture of a page."""
+        """A file: a token a byte of text, more where it is packed beside pictures of its pages."""
         held = value.get("file_data")
         if not isinstance(held, str):
             self.unbounded.append("a file that is sent by its id or address")
             return
-        self.files += 1
-        self.characters += _size_of(held) // 2
-        self.tokens += _size_of(held) + IMAGE_TOKENS
+        size = _size_of(held)
+        is_packed = not media.is_text(held.partition(":")[2].partition(";")[0])
+        self.files += not is_packed
+        self.packed_files += is_packed
+        self.file_characters += size // 2
+        allowed = size * PACKED_TOKENS_A_BYTE + IMAGE_TOKENS
+        self.tokens += allowed if is_packed else size + TEXT_FILE_TOKENS
 
     def sayings(self, window: int | None, calls: int) -> tuple[str, ...]:
         said = []
@@ -245,6 +265,8 @@ class _Counted:
             said.append(f"at most {IMAGE_TOKENS:,} tokens an image")
         if self.files:
             said.append("at most one token a byte of an attached file")
+        if self.packed_files:
+            said.append(f"at most {PACKED_TOKENS_A_BYTE} tokens a byte of a PDF or office file")
         if calls:
             said.append(
                 f"at most {calls} calls of hosted tools, {HOSTED_CALL_TOKENS:,} tokens each"
@@ -253,7 +275,10 @@ class _Counted:
 
 
 def _size_of(held: str) -> int:
-    """The bytes that an inline file holds, whether or not it is a data URL."""
+    """The bytes that a file holds: one that its mark stands for, a data URL, or base64 alone."""
+    mark = FileMark.read(held)
+    if mark is not None:
+        return mark.size
     encoded = held.partition(",")[2] if held.startswith("data:") else held
     try:
         return len(base64.b64decode(encoded, validate=False))

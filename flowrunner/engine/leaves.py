@@ -6,19 +6,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
+from flowrunner.engine.artefacts import copied
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.moved import place_of
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
+from flowrunner.journal.state import StepState
+from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import Approve
+
+_DELIVERY = ("stream", "stream_options")
 
 
 def fingerprint(*parts: JSON) -> str:
     """A hash of what a unit is about to do."""
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def question(body: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What is asked, however the answer is delivered: a result serves whoever asks the same."""
+    return {key: value for key, value in body.items() if key not in _DELIVERY}
 
 
 def already(unit: Unit, mark: str) -> Ending | None:
@@ -44,17 +55,21 @@ def already(unit: Unit, mark: str) -> Ending | None:
 def _moved(unit: Unit, mark: str) -> Ending | None:
     """The end of the same work at another place of its list, whose items are no longer where they
     were: what is done is not paid for again because something stands before it now."""
-    if not unit.recheck or isinstance(unit.step.verb, Approve):
+    verb = unit.step.verb
+    is_said = isinstance(verb, Prompt) and "conversation" in verb.parameters
+    if not unit.recheck or isinstance(verb, Approve) or is_said:
         return None
     shared = unit.shared
     found = shared.moved.take(place_of(unit.path), mark)
     if found is None or found.result_seq is None:
         return None
-    result = shared.ports.journal.body(found.result_seq, "result")
+    result = StepResult.from_json(shared.ports.journal.body(found.result_seq, "result"))
+    if result.files:  # what stands at its place now may have saved others under their names
+        return None
     return Ending(
         "succeeded",
         "reused",
-        result=StepResult.from_json(result),
+        result=result,
         fingerprint=mark,
         reused_from=f"{shared.plan.run}/{found.unit}",
     )
@@ -65,10 +80,28 @@ def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     found = unit.shared.reuse.find(unit.step, place_of(unit.path), mark, unit.shared.now())
     if found is None:
         return None
+    result = StepResult.from_json(found.result)
+    files = copied(result.files, unit.shared.ports.journal.folder.parent / found.run, unit)
+    if files is None:
+        return None
     return Ending(
         "succeeded",
         "reused",
-        result=StepResult.from_json(found.result),
+        result=replace(result, files=files),
         fingerprint=mark,
         reused_from=f"{found.run}/{found.unit}",
     )
+
+
+def begun_at(before: StepState | None, mark: str) -> int | None:
+    """The record with which this go at a unit began, where an earlier process left it unfinished.
+
+    What was answered to another question is no answer; a loss is a loss whatever was asked.
+    """
+    if before is None or before.status != "running" or before.started_seq is None:
+        return None
+    since = before.started_seq
+    calls = [call for call in before.calls if call.sent_seq > since]
+    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
+        return since
+    return None

@@ -10,7 +10,7 @@ from collections import ChainMap, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowrunner.engine.endings import PARTIAL, Ending, skipped
+from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, skipped
 from flowrunner.engine.place import Loader, Place, never, unit_name, visible
 from flowrunner.engine.plan import Skip, gives_secrets, may_start
 from flowrunner.engine.shared import Shared
@@ -135,7 +135,9 @@ class StepList:
     def _is_done(self, step: Step) -> bool:
         """Whether the journal of an earlier process holds a good end of it, and nothing is left."""
         before = self.shared.before.get(self._unit(step))
-        return before is not None and before.status == "succeeded" and before.reason != PARTIAL
+        if before is None or before.status != "succeeded":
+            return False
+        return before.reason not in LOOSE_ENDS
 
     def _has_stopped(self, step: Step) -> bool:
         """Whether a step that is done, or one inside it, is a `stop` that was reached."""
@@ -188,7 +190,7 @@ class StepList:
         """What an ending means for the rest of the list, and for the run."""
         if ending.stops is not None:
             self.shared.halt(ending)
-        self.is_partial |= ending.reason == PARTIAL
+        self.is_partial |= ending.status == "succeeded" and ending.reason in LOOSE_ENDS
         if ending.status in ("unknown", "waiting", "cancelled"):
             self.blocked.setdefault(ending.status, ending)
         if ending.status != "failed":
@@ -198,6 +200,7 @@ class StepList:
             self.is_partial = True
         else:
             self.halted = self.halted or ending
+            self.shared.limits.review()
 
     def _ending(self) -> Ending:
         """What came of the list: failed before unknown before waiting before denied."""

@@ -58,6 +58,7 @@ def crashed(call: CallState) -> Lost:
         elapsed_s=call.elapsed_s or 0.0,
         http_status=call.http_status,
         request_id=call.request_id,
+        response_id=call.response_id,
     )
 
 
@@ -127,6 +128,7 @@ def event_of(
                 request_id=outcome.request_id,
                 retry_in_s=retry_in_s,
                 raw=outcome.raw,
+                response_id=outcome.response_id,
             )
 
 

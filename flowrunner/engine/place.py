@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from flowrunner.engine.budget import Budget
@@ -53,16 +54,29 @@ NOTHING = _Nothing()
 """The record of a run in which nothing happened."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """A file that people gave to a run: where it stands, and what it held."""
+
+    path: FilePath
+    sha256: str
+
+
 @dataclass(slots=True)
 class FileRun:
     """One workflow file at work in a run: the file itself or one that a step calls.
 
-    `names` are what all its templates see; `is_stopped` says that a `stop` ended it.
+    `names` are what all its templates see; `is_stopped` says that a `stop` ended it. `path` is the
+    unit that called it. `given` are the files that people gave, by the paths that templates know
+    them by, `of_answers` the inputs that may hold what answers gave.
     """
 
     workflow: Workflow
     names: Mapping[str, Any]
     is_stopped: bool = False
+    path: Path = ()
+    given: Mapping[str, GivenFile] = field(default_factory=dict)
+    of_answers: frozenset[str] = frozenset()
 
 
 def never() -> bool:

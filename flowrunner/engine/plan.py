@@ -35,7 +35,8 @@ class Settings:
     with what would be done now; what is held is asked for once more; what neither failed nor hangs
     on what did is left alone. `reuse_from` is the one run that results are taken from, `force` the
     steps (by their place in the file, or "all") that take none; `until` the only step of the file
-    that is wanted, with those that it waits for."""
+    that is wanted, with those that it waits for. `supports` says False for fields of the API that
+    the server does not know."""
 
     provider: str
     base_url: str
@@ -56,6 +57,7 @@ class Settings:
     recheck: bool = False
     asks_held: bool = False
     failed_only: bool = False
+    supports: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def server(self) -> str:

@@ -9,16 +9,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from flowrunner.journal.journal import Journal
-from flowrunner.responses.outcome import Outcome
+from flowrunner.responses.outcome import Outcome, Reply
+from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
 
 class Sender(Protocol):
-    """Sends one request: exactly one POST, and an outcome whatever becomes of it."""
+    """Sends one request: exactly one paid POST, for a response or (`compact`) a shorter history,
+    and an outcome whatever becomes of it; or with `ask` one that costs nothing, to another
+    resource."""
 
     async def send(
         self,
@@ -28,7 +31,34 @@ class Sender(Protocol):
         timeout_s: float,
         fresh: bool = False,
         progress: Progress | None = None,
+        watch: Callable[[Delta], None] | None = None,
     ) -> Outcome: ...
+
+    async def compact(
+        self,
+        body: dict[str, Any],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome: ...
+
+    async def ask(
+        self,
+        method: Literal["GET", "POST", "DELETE"],
+        path: str,
+        *,
+        timeout_s: float,
+        content: bytes = b"",
+        content_type: str = "application/json",
+    ) -> Reply: ...
+
+
+class Live(Protocol):
+    """Sees answers while they are written; nothing of it is in the journal. It returns at once."""
+
+    def tell(self, unit: str, delta: Delta) -> None: ...
 
 
 class Clock(Protocol):
@@ -76,6 +106,19 @@ class Shelf(Protocol):
         self, fingerprint: str, *, nth: int = 1, newer_than: float | None = None
     ) -> Found | None: ...
 
+    def exchange(self, run: str, unit: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The last request of a unit that was answered, and its response; None where they are
+        gone."""
+
+
+class Lasting(Protocol):
+    """Ids that outlive a run, by keys. What is lost is begun anew."""
+
+    def get(self, key: str) -> str | None: ...
+    def put(self, key: str, value: str, note: Mapping[str, str], *, over: str | None = None) -> str:
+        """Keep an id, with a note for people; the one that is kept, which is another's unless it is
+        to be put `over` that."""
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -100,6 +143,8 @@ class Ports:
     people: People
     environ: Mapping[str, str]
     shelf: Shelf | None = None
+    live: Live | None = None
+    lasting: Lasting | None = None
 
 
 @dataclass(slots=True)

@@ -7,21 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from flowrunner.engine.artefacts import keep_files, with_missing_files
+from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller, Stopped
-from flowrunner.engine.endings import Ending
+from flowrunner.engine.compacting import shorten
+from flowrunner.engine.continuing import Past, past_of, with_thoughts
+from flowrunner.engine.conversations import Called, find, turn
+from flowrunner.engine.endings import MISSING_FILES, Ending, failed
 from flowrunner.engine.estimate import with_limits
-from flowrunner.engine.leaves import already, fingerprint, from_elsewhere
+from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere, question
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
+from flowrunner.engine.shared import Talk
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, CallAnswered, StepResult, Usage
-from flowrunner.journal.state import CallState, StepState
+from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
+from flowrunner.journal.state import CallState
 from flowrunner.json_text import NotJson
+from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
+from flowrunner.responses.history import as_items
 from flowrunner.responses.items import Answer, read_answer, read_output
 from flowrunner.responses.outcome import Answered
 from flowrunner.responses.retry import Asked, GiveUp, Hold, RetryPolicy
@@ -45,6 +54,12 @@ _FIXES = {
     "pending": "leave out `background`: this version waits for direct answers only",
 }
 
+_NO_TALKS = "go on from a step above with `continue` instead, which needs no conversation"
+_GONE = (
+    "the answer that this step continues was taken from an earlier run, which is gone",
+    "run it again without `reuse` for the step that is continued",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -62,20 +77,64 @@ async def prompt(unit: Unit) -> Ending:
     assert isinstance(verb, Prompt)
     settings = unit.shared.plan.settings
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
+    body = with_thoughts(unit, verb, body)
+    try:
+        body = with_parts(body, await attached_parts(unit, verb))
+    except Unattachable as fault:
+        return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
         body = with_limits(body)
-    mark = fingerprint("prompt", settings.server, body)
-    known = already(unit, mark) or from_elsewhere(unit, mark)
-    if known is not None:
-        return known
-    run = _PromptRun.of(unit, verb, mark)
-    await run.caller.close(run.past)
+    called = Called.of(unit, body)
+    if called is None:
+        return await _prompt(unit, verb, body)
+    if settings.supports.get("conversation") is False:
+        return failed("conversation", f"`{settings.provider}` keeps no conversations", _NO_TALKS)
+    async with turn(unit, called) as talk:
+        found = await find(unit, called, talk, _asked(unit, verb))
+        if found is not None:
+            return _without_answer(found, {}, "")
+        return await _prompt(unit, verb, {**body, "conversation": talk.id}, talk)
+
+
+async def _prompt(
+    unit: Unit, verb: Prompt, body: dict[str, JSON], talk: Talk | None = None
+) -> Ending:
+    """Ask, in a conversation that is this unit's for now, or outside any."""
+    history = past_of(unit, verb)
+    if history.is_gone:
+        return failed("continue", *_GONE)
     try:
-        return replace(await run.finish(body), fingerprint=mark)
+        if verb.continues is None or not verb.continues.compact:
+            return await _go_on(unit, body, history, talk)
+        calling = partial(_caller, verb=verb)
+        shorter = await shorten(unit, history, body, calling)
+        if isinstance(shorter, GiveUp | Hold):
+            return _without_answer(shorter, {}, "")
+        return shorter if isinstance(shorter, Ending) else await _go_on(unit, body, shorter)
     except BudgetRefusal as refusal:
         stops = ExitStatus.BUDGET
         unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
         raise Stopped from None
+
+
+async def _go_on(
+    unit: Unit, body: dict[str, JSON], history: Past, talk: Talk | None = None
+) -> Ending:
+    """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
+    server = unit.shared.plan.settings.server
+    mark = fingerprint("prompt", server, question(history.joined(body)))
+    known = already(unit, mark) or from_elsewhere(unit, mark)
+    # What was answered before something else was said in the conversation is no answer now.
+    is_outdated = talk is not None and talk.is_changed
+    if known is not None and not (is_outdated and known.status == "succeeded"):
+        return await with_missing_files(unit, known)
+    run = _PromptRun.of(unit, mark, history, talk)
+    await run.caller.close(run.past)
+    try:
+        return replace(await run.finish(body), fingerprint=mark)
+    finally:
+        if talk is not None:
+            talk.is_changed = talk.is_changed or run.caller.has_sent
 
 
 @dataclass(slots=True)
@@ -86,18 +145,23 @@ class _PromptRun:
     unit: Unit
     prompt: Prompt
     caller: Caller
+    history: Past
     current: Sequence[CallState]
     past: Sequence[CallState]
+    talk: Talk | None = None
 
     @classmethod
-    def of(cls, unit: Unit, verb: Prompt, mark: str) -> _PromptRun:
+    def of(cls, unit: Unit, mark: str, history: Past, talk: Talk | None) -> _PromptRun:
         """The unit with what its journal holds."""
-        before = unit.before
+        verb, before = unit.step.verb, unit.before
+        assert isinstance(verb, Prompt)
         calls = [] if before is None else before.calls
-        since = _since(before, mark)
+        since = begun_at(before, mark)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
-        return cls(unit, verb, _caller(unit, verb, mark), current, past)
+        caller = _caller(unit, mark, verb)
+        caller.earlier_tokens = history.tokens if talk is None else talk.tokens
+        return cls(unit, verb, caller, history, current, past, talk)
 
     async def finish(self, body: dict[str, JSON]) -> Ending:
         """The unit's end. Raises Stopped, BudgetRefusal."""
@@ -107,13 +171,16 @@ class _PromptRun:
         for attempt in range(first, first + retry.attempts):
             calls = [call for call in self.current if call.attempt == attempt]
             address = replace(self.unit.address, attempt=attempt)
-            outcome = await self.caller.answer(address, body, calls)
+            outcome = await self._answer(address, body, calls)
             if not isinstance(outcome, Answered):
-                return _without_answer(outcome, self._numbers())
+                return _without_answer(outcome, self._numbers(), self.caller.partial)
+            self._note_length(outcome)
             answer = read_answer(outcome.response)
+            kept = await keep_files(self.unit, outcome.response)
             output, fault = self._judge(answer)
             if fault is None:
-                return Ending("succeeded", result=self._result(answer, output))
+                reason = MISSING_FILES if kept.missing else None
+                return Ending("succeeded", reason, result=self._result(answer, output, kept.files))
             ending = _failed(answer, fault, self._numbers())
             acted = self.caller.may_change_things and has_acted(outcome)
             if acted or _RETRY_KINDS.get(fault.reason) not in retry.on:
@@ -121,6 +188,26 @@ class _PromptRun:
             body = _corrected(body, answer, fault)
         assert ending is not None, "a step has at least one attempt"
         return ending
+
+    def _note_length(self, outcome: Answered) -> None:
+        """What the next request in the conversation goes on from."""
+        if self.talk is not None:
+            usage = outcome.usage
+            self.talk.tokens = None if usage is None else usage.input + usage.output
+            self.caller.earlier_tokens = self.talk.tokens
+
+    async def _answer(
+        self, address: Address, body: dict[str, JSON], calls: Sequence[CallState]
+    ) -> Answered | GiveUp | Hold:
+        """The answer to a request that goes on from what was said before, in one way or another."""
+        joined = self.history.joined(body)
+        outcome = await self.caller.answer(address, joined, calls)
+        while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
+            joined = self.history.joined(body)
+            sent = self.unit.shared.ports.journal.calls(self.unit.name)
+            of_turn = [call for call in sent if call.key[:3] == _turn(address)]
+            outcome = await self.caller.answer(address, joined, of_turn)
+        return outcome
 
     def _numbers(self) -> dict[str, Any]:
         """Ids of the last answer, tokens and money of all that the unit was answered."""
@@ -143,13 +230,14 @@ class _PromptRun:
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
-    def _result(self, answer: Answer, output: JSON) -> StepResult:
+    def _result(self, answer: Answer, output: JSON, files: tuple[str, ...]) -> StepResult:
         return StepResult(
             "succeeded",
             text=answer.text,
             output=output,
             has_output=self.prompt.has_output,
             sources=answer.sources,
+            files=files,
             **self._numbers(),
         )
 
@@ -172,43 +260,40 @@ class _PromptRun:
         return None, Fault("wrong-shape", message, listed)
 
 
+def _turn(address: Address) -> tuple[str, int, int]:
+    return address.unit, address.attempt, address.turn
+
+
 def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str, JSON]:
     """The request again, with the bad answer and what is wrong with it shown to the model."""
     if fault.correction is None:
         return body
-    asked = body.get("input")
-    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked or [])
-    items += [
-        {"role": "assistant", "content": answer.text},
-        {
-            "role": "user",
-            "content": f"That answer cannot be used: {fault.correction}. "
-            "Answer again, with the whole JSON value and nothing else.",
-        },
-    ]
-    return body | {"input": items}
+    correction = {
+        "role": "user",
+        "content": f"That answer cannot be used: {fault.correction}. "
+        "Answer again, with the whole JSON value and nothing else.",
+    }
+    if body.get("conversation") is not None:
+        return body | {"input": [correction]}  # the conversation holds the rest
+    said = {"role": "assistant", "content": answer.text}
+    return body | {"input": [*as_items(body.get("input")), said, correction]}
 
 
-def _since(before: StepState | None, mark: str) -> int | None:
-    """The record with which this go at a unit began, where an earlier process left it unfinished.
-
-    What was answered to another question is no answer; a loss is a loss whatever was asked.
-    """
-    if before is None or before.status != "running" or before.started_seq is None:
-        return None
-    since = before.started_seq
-    calls = [call for call in before.calls if call.sent_seq > since]
-    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
-        return since
-    return None
-
-
-def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
-    """Who sends the unit's requests."""
-    plan, shared = unit.shared.plan, unit.shared
+def _asked(unit: Unit, verb: Prompt) -> Asked:
+    """What sentences about the unit's requests may name."""
     tools = verb.parameters.get("tools")
     listed = tools if isinstance(tools, list) else []
     labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
+    return Asked(
+        model=verb.model,
+        key_name=unit.shared.plan.settings.key_name,
+        mcp_servers=tuple(label for label in labels if isinstance(label, str)),
+    )
+
+
+def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
+    """Who sends the unit's requests."""
+    plan, shared = unit.shared.plan, unit.shared
     # What a person asks for again although it may have been paid for is asked for once.
     was_held = unit.before is not None and unit.before.status == "unknown"
     on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
@@ -216,28 +301,26 @@ def _caller(unit: Unit, verb: Prompt, mark: str) -> Caller:
         run=plan.run,
         ports=shared.ports,
         stop=shared.stop,
-        slots=shared.slots,
+        limits=shared.limits,
+        server=plan.settings.server,
         policy=RetryPolicy(on_unknown=on_unknown),
-        asked=Asked(
-            model=verb.model,
-            key_name=plan.settings.key_name,
-            mcp_servers=tuple(label for label in labels if isinstance(label, str)),
-        ),
+        asked=_asked(unit, verb),
         left_s=unit.left_s(),
         fresh=on_unknown == "hold",
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
         may_change_things=verb.may_change_things,
+        fill=shared.outgoing.filled,
         budget=unit.place.budget,
         prices=plan.settings.prices,
     )
 
 
-def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any]) -> Ending:
+def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any], partial: str) -> Ending:
     held = isinstance(outcome, Hold)
     stops = isinstance(outcome, GiveUp) and outcome.stops_run
     reason = "lost" if isinstance(outcome, Hold) else outcome.reason
-    error = {"kind": reason, "message": outcome.message, "partial": None}
+    error = {"kind": reason, "message": outcome.message, "partial": partial or None}
     return Ending(
         "unknown" if held else "failed",
         reason=reason,

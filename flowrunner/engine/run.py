@@ -9,9 +9,11 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowrunner.engine.attaching import given_files
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.failures import FailedOnly, named
 from flowrunner.engine.lists import StepList
+from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
@@ -21,6 +23,7 @@ from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus, weightiest
 from flowrunner.events import JSON, RunFinished, RunStatus
 from flowrunner.language.templates import TemplateFault
+from flowrunner.responses.retry import Asked
 
 GRACE_S = 1.5
 """How long calls in flight may still answer after the wish to end the run."""
@@ -61,11 +64,18 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         project=project,
         before=before.steps,
         spent=before.totals,
-        slots=asyncio.Semaphore(plan.at_once),
         reuse=plan.settings.reusing(ports.shelf),
         failed_only=FailedOnly.of(before.steps) if plan.settings.failed_only else None,
+        outgoing=Outgoing(
+            ports,
+            stop,
+            plan.settings.server,
+            asked=Asked(key_name=plan.settings.key_name),
+            uploads=before.uploads,
+        ),
     )
-    file = FileRun(plan.workflow, run_names(plan.inputs, plan.run, plan.started_at))
+    names = run_names(plan.inputs, plan.run, plan.started_at)
+    file = FileRun(plan.workflow, names, given=given_files(plan.inputs, plan.workflow))
     outer = shared.budget(plan.settings.budget, None, "this run")
     place = Place(file, budget=shared.budget(plan.workflow.budget, outer, "the file"))
     steps = Runner(shared).list_of(plan.steps, place, plan.settings.recheck)
@@ -86,6 +96,7 @@ async def _watched(shared: Shared, steps: StepList) -> Ending:
             raise
         return Ending("cancelled")
     finally:
+        shared.limits.close()
         watching.cancel()
         working.cancel()
         await asyncio.gather(watching, working, return_exceptions=True)
@@ -98,6 +109,7 @@ async def _watch(shared: Shared, working: asyncio.Future[Ending]) -> None:
         if stop.reason is None:
             stop.ask("timeout")
     await stop.asked.wait()
+    shared.limits.review()
     if stop.reason != "timeout":
         await until_first(shared.ports.sleep(GRACE_S), stop.pressed.wait())
     working.cancel()

@@ -15,14 +15,16 @@ from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import Worst, worst_case
 from flowrunner.engine.failures import FailedOnly
+from flowrunner.engine.limits import Limits, Slow
 from flowrunner.engine.moved import Moved
+from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
-from flowrunner.events import Event, StepStatus, Warned
+from flowrunner.events import Event, Slowed, StepStatus, Warned
 from flowrunner.journal.state import StepState, Totals
 from flowrunner.language.workflow import Money
 from flowrunner.report.figures import money
@@ -37,25 +39,42 @@ LIST_EXITS: Mapping[StepStatus, ExitStatus] = {
 
 
 @dataclass(slots=True)
+class Talk:
+    """A conversation of the run. `turn` is held by whoever speaks in it; `id` is the API's once it
+    is known. `is_changed` says that something new was said in it by this process, `tokens` how long
+    it is at most, None where nobody knows."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    id: str | None = None
+    is_changed: bool = False
+    tokens: int | None = None
+
+
+@dataclass(slots=True)
 class Shared:
     """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
-    `held` whose outcome is unknown. `spent` is what earlier processes spent; `failed_only` is set
-    where nothing is done but what failed; `reuse` finds results of earlier runs."""
+    `held` whose outcome is unknown. `spent` is what earlier processes spent; `talks` are the
+    conversations that were spoken in, by their keys. `outgoing` puts files into requests.
+    `failed_only` is set where nothing is done but what failed; `reuse` finds results of earlier
+    runs, `moved` those of this one."""
 
     plan: Plan
     ports: Ports
     stop: Stop
     project: FilePath
     before: Mapping[str, StepState]
-    slots: asyncio.Semaphore
+    outgoing: Outgoing
+    limits: Limits = field(init=False)
     exits: set[ExitStatus] = field(default_factory=set)
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
     spent: Totals = field(default_factory=Totals)
+    talks: dict[str, Talk] = field(default_factory=dict)
     failed_only: FailedOnly | None = None
     reuse: Reuse = field(default_factory=Reuse)
     moved: Moved = field(init=False)
+    _known_talks: Mapping[str, str] | None = None
     _lost_before: list[tuple[str, Worst]] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
@@ -66,6 +85,10 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.moved = Moved(self.before)
+        ports = self.ports
+        self.limits = Limits(
+            self.plan.at_once, ports.clock, ports.sleep, ports.random, self._slowed
+        )
 
     @property
     def is_ending(self) -> bool:
@@ -88,6 +111,13 @@ class Shared:
             self.held.append(unit)
         return ending
 
+    @property
+    def known_talks(self) -> Mapping[str, str]:
+        """The ids of the conversations that earlier processes of the run called by names."""
+        if self._known_talks is None:
+            self._known_talks = self.ports.journal.conversations()
+        return self._known_talks
+
     def claims(self, target: FilePath, unit: str) -> bool:
         """Whether a unit may write a file: no other does, whatever the case of its letters."""
         return self._writers.setdefault(str(target).casefold(), unit) == unit
@@ -97,6 +127,7 @@ class Shared:
         assert ending.stops is not None
         self.halted = self.halted or ending
         self.exits.add(ending.stops)
+        self.limits.review()
 
     def budget(
         self, limit: Money | None, within: Budget | None, name: str, path: Path = ()
@@ -125,17 +156,29 @@ class Shared:
         if self._lost_before is None:
             prices, journal = self.plan.settings.prices, self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
-            self._lost_before = [
-                (call.unit, worst_case(journal.body(call.sent_seq, "request"), prices))
+            tokens = {
+                call.response_id: call.usage.input + call.usage.output
                 for call in calls
-                if call.state in ("sent", "lost")
-            ]
+                if call.usage is not None
+            }
+            self._lost_before = []
+            for call in (call for call in calls if call.state in ("sent", "lost")):
+                body = journal.body(call.sent_seq, "request")
+                earlier = tokens.get(body.get("previous_response_id"))
+                self._lost_before.append((call.unit, worst_case(body, prices, earlier)))
         return self._lost_before
 
     def _warn(self, budget: Budget) -> None:
         message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"
-        warned = Warned(at=self.now(), code="budget", message=message)
-        task = asyncio.ensure_future(self.append(warned))
+        self._tell(Warned(at=self.now(), code="budget", message=message))
+
+    def _slowed(self, slow: Slow) -> None:
+        server, model = slow.way
+        self._tell(Slowed(at=self.now(), server=server, model=model, wait_s=slow.wait_s))
+
+    def _tell(self, event: Event) -> None:
+        """Put an event into the journal that nothing waits for."""
+        task = asyncio.ensure_future(self.append(event))
         self._told.add(task)
         task.add_done_callback(self._told.discard)
 

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from flowrunner.engine.calls import Stopped
-from flowrunner.engine.endings import PARTIAL, Ending, failed, skipped
+from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
 from flowrunner.engine.plan import gives_secrets
@@ -156,7 +156,8 @@ class Runner:
             return failed("not-a-list", f"`for_each` needs a list, found {found(source)}")
         await self._begun(whole, len(source))
         most = self.shared.plan.at_once
-        room = 1 if whole.step.has_effects else min(loop.at_once or most, most)
+        in_turn = whole.step.has_effects or whole.step.shares_conversation
+        room = 1 if in_turn else min(loop.at_once or most, most)
         tally = _Tally()
         work = iter(range(len(source)))
         tally.workers = min(room, len(source))
@@ -226,7 +227,7 @@ class Runner:
             inner = replace(unit, place=place, path=path, has_started=False, recheck=recheck)
             ending = await self._round(inner)
             kept = kept and ending.is_kept
-            partial = partial or ending.reason == PARTIAL
+            partial = partial or ending.reason in LOOSE_ENDS
             if ending.status != "succeeded":
                 return ending
             sees = self._sees_round(unit, path)
@@ -312,7 +313,7 @@ class _Tally:
             self.blocked = self.blocked or ending
         else:
             self.good += 1
-            self.partial += ending.reason == PARTIAL
+            self.partial += ending.reason in LOOSE_ENDS
 
     def ending(self, items: int, whole: Unit) -> Ending:
         """What came of all items together."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowrunner.engine.endings import PARTIAL, Ending
+from flowrunner.engine.endings import LOOSE_ENDS, Ending
 from flowrunner.engine.place import Path, Place, unit_name
 from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
 from flowrunner.engine.shared import Shared
@@ -58,7 +58,9 @@ class Unit:
     def is_done(self) -> bool:
         """Whether an earlier process brought it to a good end."""
         before = self.before
-        return before is not None and before.status == "succeeded" and before.reason != PARTIAL
+        if before is None or before.status != "succeeded":
+            return False
+        return before.reason not in LOOSE_ENDS
 
     def left_s(self) -> float:
         """Seconds that it may still work."""

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from flowrunner.engine.approvals import approve
+from flowrunner.engine.attaching import called_run
 from flowrunner.engine.commands import command
 from flowrunner.engine.endings import Ending, failed, skipped, succeeded
-from flowrunner.engine.place import FileRun, Place, run_names
+from flowrunner.engine.place import Place, run_names
 from flowrunner.engine.prompts import prompt
 from flowrunner.engine.units import Unit
 from flowrunner.events import StepResult
@@ -110,7 +111,8 @@ async def call_workflow(unit: Unit) -> Ending:
     if faults:
         return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
-    file = FileRun(called, run_names(given, plan.run, plan.started_at))
+    names = run_names(given, plan.run, plan.started_at)
+    file = called_run(unit, unit.step.verb, given, names)
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)
     place = Place(
@@ -139,6 +141,7 @@ async def stop(unit: Unit) -> Ending:
     text = unit.step.verb.text.render(unit.scope())
     await unit.started()
     unit.place.file.is_stopped = True
+    unit.shared.limits.review()
     return Ending("succeeded", "stop", text, result=StepResult("succeeded", text=text))
 
 

@@ -104,6 +104,14 @@ class Index:
         """
         return self._guarded(lambda: self._look_up(fingerprint, nth, newer_than))
 
+    def exchange(self, run: str, unit: str) -> tuple[dict[str, JSON], dict[str, JSON]] | None:
+        """The last request of a unit that was answered, and its response; None where the run is
+        gone or damaged."""
+        try:
+            return self._guarded(lambda: self._shelf.exchange(run, unit))
+        except JournalUnusable:
+            return None
+
     def add_run(self, folder: Path) -> None:
         """Note the results of a run that has ended; harmless when repeated.
 
@@ -281,6 +289,15 @@ class _Shelf:
         if step.ended_at != at or not isinstance(result, dict):
             raise _nothing_there(run, unit)
         return Found(run, unit, at, result, step.cost_usd)
+
+    def exchange(self, run: str, unit: str) -> tuple[dict[str, JSON], dict[str, JSON]]:
+        """The last request of a unit that was answered, and its response."""
+        journal = self._journal(run)
+        answered = [call for call in journal.calls(unit) if call.state == "answered"]
+        if not answered or answered[-1].end_seq is None:
+            raise _nothing_there(run, unit)
+        last, end = answered[-1], answered[-1].end_seq
+        return journal.body(last.sent_seq, "request"), journal.body(end, "response")
 
     def _journal(self, run: str) -> Journal:
         if not isinstance(run, str) or not is_run_id(run):  # a damaged index may say anything

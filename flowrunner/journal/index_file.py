@@ -62,7 +62,7 @@ def open_index(home: Path, worn_out: Identity | None = None) -> sqlite3.Connecti
     something else is in the way, EnvironmentFault where another program does not let go of it.
     """
     path = home / FILE_NAME
-    with _alone(home / _LOCK_NAME):
+    with alone(home / _LOCK_NAME):
         if identity(path) not in {None, worn_out}:
             with suppress(_Unfit):
                 return _open_fit(path)
@@ -121,8 +121,8 @@ def is_private(path: Path) -> bool:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """While nobody else opens or replaces the index."""
+def alone(path: Path) -> Iterator[None]:
+    """While nobody else holds the lock at a path. Raises EnvironmentFault after some seconds."""
     lock = FileLock(path)
     deadline = time.monotonic() + _PATIENCE_S
     while not lock.acquire():

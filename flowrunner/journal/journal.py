@@ -172,6 +172,10 @@ class Journal:
         """Who said, in any process, that no more of the run is wanted; None while nobody did."""
         return given_up(self._reader)
 
+    def conversations(self) -> dict[str, str]:
+        """The ids of the conversations that the run calls by names, by their keys."""
+        return {event.key: event.id for event in self._reader.conversations()}
+
     def spent_below(self, unit: str) -> Totals:
         """The sums over the calls of a unit, of its items and rounds, and of what is below them.
 

@@ -170,7 +170,7 @@ class Projection:
         call = self._ended(seq, event)
         call.state, call.kind, call.message = "lost", event.kind, event.message
         call.http_status, call.request_id = event.http_status, event.request_id
-        call.retry_in_s = event.retry_in_s
+        call.response_id, call.retry_in_s = event.response_id, event.retry_in_s
         self._keep(call)
 
     def _ended(self, seq: int, event: Any) -> CallState:
@@ -227,9 +227,14 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             run.message, run.help = event.message, event.help
             run.ended_at, run.result_seq = event.at, seq
             run.left_out, run.given_up_by = event.left_out, event.given_up_by
+        case events.FileUploaded():
+            run.uploads[event.sha256, event.provider, event.purpose] = event
         case events.Warned(address=address):
             unit = None if address is None else address.unit
             run.warnings.append(Notice(event.at, event.code, event.message, unit))
+        case events.Slowed(model=model, server=server, wait_s=wait_s):
+            said = f"requests to `{model}` waited {wait_s:.0f} s or longer, as {server} asked"
+            run.warnings.append(Notice(event.at, "slowed", said))
         case _:
             pass
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowrunner.events import JSON, Event
+from flowrunner.events import JSON, ConversationBegan, Event
 from flowrunner.journal import rows
-from flowrunner.journal.codec import Record, decode
+from flowrunner.journal.codec import Record, decode, kind_of
 from flowrunner.journal.faults import damaged, reading_fault
 from flowrunner.journal.projection import CallKey, fold_run
 from flowrunner.journal.state import CallState, RunState, StepState, Totals
@@ -159,6 +159,14 @@ class Reader:
             texts = self.bodies(page[0][0], page[-1][0]) if bodies else {}
             for seq, record in page:
                 yield seq, decode(record, self._json_bodies(seq, record, texts) if bodies else None)
+
+    def conversations(self) -> Iterator[ConversationBegan]:
+        """What was recorded of named conversations, in order."""
+        kind = kind_of(ConversationBegan)
+        for row in self.query(f"{_EVENT} WHERE kind = ? ORDER BY seq", kind):
+            event = decode(self._checked(row))
+            assert isinstance(event, ConversationBegan)
+            yield event
 
     def pages(self, after_seq: int = 0) -> Iterator[list[tuple[int, Record]]]:
         """The checked records after a number in pages, none of them empty."""

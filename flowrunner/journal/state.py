@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, Address, ApiError, RunStatus, StepStatus, Usage
+from flowrunner.events import (
+    JSON,
+    Address,
+    ApiError,
+    FileUploaded,
+    RunStatus,
+    StepStatus,
+    Usage,
+)
 
 CallProgress: TypeAlias = Literal["sent", "answered", "refused", "not-sent", "lost"]
 """`sent` without an end is a call in flight, or one whose process died: possibly billed."""
@@ -209,7 +217,8 @@ class RunState:
     which processes took the run over. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
     `left_out` are steps that the run was not to do for now, `given_up_by` who wants no more of it.
-    The run's `result` is the body `result` of record `result_seq`.
+    The run's `result` is the body `result` of record `result_seq`. `uploads` are the last of each
+    file, by hash, provider and purpose.
     """
 
     run: str = ""
@@ -229,6 +238,7 @@ class RunState:
     left_out: tuple[str, ...] = ()
     given_up_by: str | None = None
     result_seq: int | None = None
+    uploads: dict[tuple[str, str, str], FileUploaded] = field(default_factory=dict)
     origins: list[dict[str, JSON]] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
     steps: dict[str, StepState] = field(default_factory=dict)

@@ -26,7 +26,9 @@ FORMAT = 2
 _INNER = {"usage": USAGE_FIELDS, "error": ERROR_FIELDS, "approval": APPROVAL_FIELDS}
 
 # Tells a run's own events from those of its steps; the index and the query must say it alike.
-OF_THE_RUN = "kind IN ('run_started', 'run_resumed', 'run_finished', 'warned')"
+OF_THE_RUN = (
+    "kind IN ('run_started', 'run_resumed', 'run_finished', 'warned', 'slowed', 'file_uploaded')"
+)
 
 _BUSY_MS = 10_000
 # Between checkpoints the write-ahead log grows to about 16 MB: fewer syncs of the main file.

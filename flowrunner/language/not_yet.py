@@ -43,15 +43,12 @@ _ALL_STEPS: tuple[Where, ...] = ("step", "defaults")
 TABLE = (
     _key(("file",), "tools"),
     _key(("step",), "call", "with"),
-    _key(("step",), "attach", "within"),
-    _key(("step",), "continue"),
     _key(("step",), "accept_risk"),
-    _key(_ALL_STEPS, "conversation"),
     _key(_ALL_STEPS, "max_turns"),
     _key(_ALL_STEPS, "provider"),
     *(
         NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way))
-        for way in ("stream", "background", "batch")
+        for way in ("background", "batch")
     ),
     NotYet(
         _ALL_STEPS,
@@ -60,7 +57,6 @@ TABLE = (
         ("background_options",),
         _is(True),
     ),
-    NotYet(_ALL_STEPS, "stream", "`stream: true`", ("stream_options",), _is(True)),
 )
 
 

@@ -19,6 +19,9 @@ _WORKFLOWS = "workflows"
 _PROJECT_FILE = "flowrunner.yaml"
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:[.:].*)?")
 _SEPARATORS = re.compile(r"[/\\]")
+_UNSAFE = re.compile(r'[<>:"|?*~\s]+')
+_LONGEST_NAME = 120
+_LONGEST_ENDING = 12
 
 
 def project_root(folder: Path) -> Path:
@@ -84,6 +87,22 @@ def _name_fault(name: str) -> str | None:
     if _DEVICE.fullmatch(seen):
         return f"`{name}` is the name of a device on Windows"
     return None
+
+
+def safe_name(written: str, otherwise: str = "file") -> str:
+    """A name for a file out of what somebody else called it: one part of a path, without anything
+    that a system or a person could take for something else, and not too long for any disk."""
+    last = _SEPARATORS.split(written)[-1]
+    seen = "".join(each for each in last if unicodedata.category(each)[0] != "C")
+    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", seen).strip(" ."))
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > _LONGEST_ENDING:
+        stem, dot, ending = name, "", ""
+    room = _LONGEST_NAME - len(f"{dot}{ending}".encode())
+    stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .")
+    if _DEVICE.fullmatch(stem.casefold()) or name.casefold() == _PROJECT_FILE:
+        stem = f"_{stem}"
+    return f"{stem}{dot}{ending}" if stem else otherwise
 
 
 def names_file(written: str) -> bool:

@@ -1,7 +1,6 @@
 """The request body of a prompt step: what the file says, as the fields of `POST /responses`.
 
-Pure: a scope goes in, a body comes out. Sending it, and the fields of the transport (`stream`), are
-left to the client.
+Pure: a scope goes in, a body comes out. Sending it is left to the client.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowrunner.events import JSON
+from flowrunner.language.attachments import Attachment
 from flowrunner.language.forms import Form, fill, merge
 from flowrunner.language.shapes import (
     WRAPPER,
@@ -22,8 +22,21 @@ from flowrunner.language.shapes import (
 )
 from flowrunner.language.templates import TemplateFault
 
+CARRIED_OVER = ("instructions", "tools")
+"""What a step that continues another takes over from it, unless it is written again: the API itself
+carries neither over."""
+
 _FIRST = ("model", "instructions", "input", "text", "tools")
 _LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The prompt step of the same list whose response another one goes on from. With `compact` all
+    that was said up to there is made shorter first."""
+
+    step: str
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class Prompt:
     the step; null removes a field. `request` is what the author wrote under `request:`. At most one
     of `output` and `schema` is given. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
+    `is_continued` says that another step goes on from this response. `attach` are the files behind
+    the message; paths out of data may lie in the folder `within`.
     """
 
     parameters: Mapping[str, Form]
@@ -42,6 +57,10 @@ class Prompt:
     schema: Mapping[str, JSON] | None = None
     include_also: tuple[str, ...] = ()
     may_change_things: bool = False
+    continues: Continue | None = None
+    is_continued: bool = False
+    attach: tuple[Attachment, ...] = ()
+    within: str | None = None
 
     @property
     def model(self) -> str | None:
@@ -72,6 +91,8 @@ class Prompt:
         if self.include_also:
             body["include"] = list(dict.fromkeys([*body.get("include", []), *self.include_also]))
         body = merge(body, fill(self.request, scope))
+        if body.get("stream") is not True:
+            body.pop("stream_options", None)  # The API takes them with a stream only.
         return {key: body[key] for key in sorted(body, key=_rank)}
 
     def read_output(self, answer: JSON) -> tuple[JSON, list[str]]:

@@ -23,6 +23,7 @@ _LOST = {
     "closed": "The connection was closed.",
     "timeout": "No whole answer came in time.",
     "truncated": "The answer broke off.",
+    "broken-off": "The server gave up amid its answer.",
     "not-a-response": "What came back is no Response.",
     "too-big": "The answer was larger than allowed.",
     "crash": "The program ended before the answer came.",

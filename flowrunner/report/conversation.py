@@ -5,11 +5,17 @@ Bodies are read as they are: unknown items and fields are shown under their own 
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
+from flowrunner.catalog import media
 from flowrunner.events import JSON
+from flowrunner.language.attachments import FileMark
 from flowrunner.report.bounds import Bounds
+from flowrunner.responses.artefacts import artefacts
 
+_MOST_PICTURES = 2
+_PICTURE_VALUES = 2
 _SHOWN_APART = {"input", "instructions", "tools", "text"}
 
 
@@ -44,6 +50,7 @@ def asked(request: JSON, holder: Holder) -> dict[str, JSON] | None:
             {"role": role, "content": holder.hold(content)}
             for role, content in _messages(request.get("input"))
         ],
+        "attached": attached(request.get("input")),
         "tools": [_tool_name(tool) for tool in request.get("tools") or ()],
         "output_schema": holder.hold_some(_schema(text)),
         "parameters": {key: holder.hold(value) for key, value in rest.items()},
@@ -61,9 +68,24 @@ def answered(result: JSON, response: JSON, holder: Holder) -> dict[str, JSON] | 
         "incomplete": _incomplete(response),
         "sources": [source for source in given.get("sources") or () if isinstance(source, dict)],
         "files": [str(name) for name in given.get("files") or ()],
+        "pictures": _pictures(response, holder.bounds),
         "tool_calls": [call for call in given.get("tool_calls") or () if isinstance(call, dict)],
     }
     return told if any(value not in (None, []) for value in told.values()) else None
+
+
+def _pictures(response: JSON, bounds: Bounds) -> list[str]:
+    """The first small pictures of a Response, as data URLs; others are seen in their files."""
+    if bounds.value is None or not isinstance(response, dict):
+        return []
+    contents = [each.content for each in artefacts(response) if each.content is not None]
+    small = [each for each in contents if len(each) <= bounds.value * _PICTURE_VALUES]
+    kinds = [media.picture_type(each[: media.HEAD_BYTES]) for each in small]
+    shown = [(kind, each) for kind, each in zip(kinds, small, strict=True) if kind is not None]
+    return [
+        f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        for kind, content in shown[:_MOST_PICTURES]
+    ]
 
 
 def output_text(response: JSON) -> str | None:
@@ -129,13 +151,38 @@ def _message(item: JSON) -> tuple[str, JSON]:
 
 
 def _only_texts(content: list[JSON]) -> list[str] | None:
+    """The texts of a message that holds nothing else, but for what is told as attached."""
+    rest = [part for part in content if _attached(part) is None]
     texts = [
         part.get("text")
-        for part in content
+        for part in rest
         if isinstance(part, dict) and part.get("type") in {"input_text", "output_text"}
     ]
     readable = [text for text in texts if isinstance(text, str)]
-    return readable if len(readable) == len(content) else None
+    return readable if len(readable) == len(rest) else None
+
+
+def attached(given: JSON) -> list[dict[str, JSON]]:
+    """The files and addresses that stand in the input of a request, in their order."""
+    items = given if isinstance(given, list) else []
+    contents = [item.get("content") for item in items if isinstance(item, dict)]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    found = [_attached(part) for part in parts]
+    return [each for each in found if each is not None]
+
+
+def _attached(part: JSON) -> dict[str, JSON] | None:
+    if not isinstance(part, dict) or part.get("type") not in {"input_image", "input_file"}:
+        return None
+    detail = part.get("detail")
+    shown = {"detail": detail if isinstance(detail, str) else None}
+    mark = FileMark.in_part(part)
+    if mark is not None:
+        return {"name": mark.name, "media_type": mark.media_type, "bytes": mark.size, **shown}
+    url = part.get("image_url") or part.get("file_url")
+    if isinstance(url, str) and url.startswith(("https://", "http://")):
+        return {"name": url, "media_type": None, "bytes": None, **shown}
+    return None
 
 
 def _tool_name(tool: JSON) -> str:

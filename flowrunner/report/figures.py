@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 import math
 
+from flowrunner.events import JSON
+
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -90,6 +92,14 @@ def size(number_of_bytes: int) -> str:
     if number_of_bytes < 999_500:
         return f"{number_of_bytes / 1000:.0f} kB"
     return f"{number_of_bytes / 1_000_000:.1f} MB"
+
+
+def attached_words(file: dict[str, JSON]) -> str:
+    """An attached file on one line: `scan.png (image/png, 64 kB, detail low)`."""
+    facts = [file["media_type"], None if file["bytes"] is None else size(file["bytes"])]
+    facts += [f"detail {file['detail']}"] if file["detail"] else []
+    told = ", ".join(str(fact) for fact in facts if fact)
+    return f"{file['name']} ({told})" if told else str(file["name"])
 
 
 def share(part: float) -> str:

@@ -12,7 +12,15 @@ from flowrunner.events import JSON
 from flowrunner.journal.state import RunState
 from flowrunner.report.bounds import compact
 from flowrunner.report.closing import going_on_lines, summary_line
-from flowrunner.report.figures import count, counted, duration, iso_utc, money, readable_utc
+from flowrunner.report.figures import (
+    attached_words,
+    count,
+    counted,
+    duration,
+    iso_utc,
+    money,
+    readable_utc,
+)
 from flowrunner.report.nesting import inside_facts
 from flowrunner.report.terminal import Style, outcome_words, shown_price
 from flowrunner.report.units import depth_of
@@ -212,6 +220,7 @@ def _asked(asked: JSON) -> list[str]:
     messages = [f"{one['role']}: {_text_of(one['content'])}" for one in asked["messages"]]
     if asked["instructions"]:
         messages.insert(0, f"instructions: {_text_of(asked['instructions'])}")
+    messages += [f"attached: {attached_words(each)}" for each in asked["attached"]]
     if asked["tools"]:
         messages.append(f"tools: {', '.join(asked['tools'])}")
     if asked["output_schema"]:

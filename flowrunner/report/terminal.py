@@ -19,6 +19,7 @@ from flowrunner.events import (
     ForEachBegan,
     RunResumed,
     RunStarted,
+    Slowed,
     StepFinished,
     StepStarted,
     Warned,
@@ -130,6 +131,8 @@ class ProgressLines:
             return self._begin(event)
         if isinstance(event, Warned):
             return [self._warned(event)]
+        if isinstance(event, Slowed):
+            return [self._slowed(event)]
         if isinstance(event, RunResumed):
             # What an earlier process began took an unknown time.
             self._at_work.clear()
@@ -268,6 +271,10 @@ class ProgressLines:
         if going.is_priced:
             return money(going.cost_usd)
         return f"{money(going.cost_usd)} + unknown" if going.cost_usd else "unknown"
+
+    def _slowed(self, event: Slowed) -> str:
+        said = f"{event.model} pauses for {duration(event.wait_s)}: the server allows no more now"
+        return f" {self.style.mark('waiting')} {self.style.line(said)}"
 
     def _warned(self, event: Warned) -> str:
         about = f"{event.address.unit}: " if event.address else ""

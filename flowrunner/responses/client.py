@@ -9,7 +9,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import Literal, Protocol
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
 from flowrunner.responses.items import read_usage
 from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused, Reply, Told
 from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
+from flowrunner.responses.receiving import SILENCE_S, Receiver, Watch
+from flowrunner.responses.stream import Assembly, Broken, Ended, Left, what_broke
 from flowrunner.secrets import Scrubber
 
 MAX_REQUEST_ID = 512
@@ -31,6 +34,10 @@ _UNSAFE = re.compile(r"[^\x21-\x7e]")
 
 class Exchanging(Protocol):
     """What the client needs of a `wire.Wire`."""
+
+    def stream(
+        self, request: wire.WireRequest, progress: wire.Progress | None, /
+    ) -> AbstractAsyncContextManager[wire.Incoming]: ...
 
     async def exchange(
         self, request: wire.WireRequest, progress: wire.Progress | None, /
@@ -66,8 +73,10 @@ class ResponsesClient:
         timeout_s: float,
         fresh: bool = False,
         progress: wire.Progress | None = None,
+        watch: Watch | None = None,
     ) -> Outcome:
-        """Exactly one `POST /responses`, not streamed; what became of it.
+        """Exactly one `POST /responses`; what became of it. It is streamed where the body says
+        `stream: true`: `watch` then sees the answer as it is written.
 
         `client_request_id` goes out as `X-Client-Request-Id` (printable ASCII, at most 512
         characters; anything else is replaced by `-`). `timeout_s` bounds the whole exchange by wall
@@ -76,18 +85,48 @@ class ResponsesClient:
         byte had left.
         """
         request_id = _UNSAFE.sub("-", client_request_id)[:MAX_REQUEST_ID]
-        return await self._exchange(
-            wire.WireRequest(
-                method="POST",
-                url=self._endpoint.url("responses"),
-                headers=self._headers()
-                | {"Content-Type": "application/json", "X-Client-Request-Id": request_id},
-                content=encode(body),
-                timeout_s=timeout_s,
-                fresh=fresh,
-            ),
-            progress,
+        is_streamed = body.get("stream") is True
+        accepted = {"Accept": "text/event-stream, application/json"} if is_streamed else {}
+        request = wire.WireRequest(
+            method="POST",
+            url=self._endpoint.url("responses"),
+            headers=self._headers()
+            | {"Content-Type": "application/json", "X-Client-Request-Id": request_id}
+            | accepted,
+            content=encode(body),
+            timeout_s=timeout_s,
+            fresh=fresh,
+            silence_s=SILENCE_S if is_streamed else None,
         )
+        if is_streamed:
+            return await self._stream(request, progress or wire.Progress(), watch)
+        return await self._exchange(request, progress)
+
+    async def compact(
+        self,
+        body: Mapping[str, JSON],
+        *,
+        client_request_id: str,
+        timeout_s: float,
+        fresh: bool = False,
+        progress: wire.Progress | None = None,
+    ) -> Outcome:
+        """Exactly one `POST /responses/compact`, which is paid for too: a shorter history, whose
+        `output` is what the next request goes on from. The rest is as with `send`."""
+        request_id = _UNSAFE.sub("-", client_request_id)[:MAX_REQUEST_ID]
+        content = {"Content-Type": "application/json", "X-Client-Request-Id": request_id}
+        request = wire.WireRequest(
+            method="POST",
+            url=self._endpoint.url("responses/compact"),
+            headers=self._headers() | content,
+            content=_bytes(body),
+            timeout_s=timeout_s,
+            fresh=fresh,
+        )
+        reply = await self._reply(request, progress)
+        if not isinstance(reply, wire.WireReply):
+            return reply
+        return self._judge(reply, "response.compaction")
 
     async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome:
         """One `GET /responses/{id}`: free of charge, so that a loss means nothing."""
@@ -157,28 +196,80 @@ class ResponsesClient:
         start = time.monotonic()
         try:
             return await self._wire.exchange(request, progress)
-        except wire.NotSent as fault:
-            return NotSent(kind=fault.kind, message=fault.message)
-        except wire.Unsendable as fault:
-            return NotSent(kind="unsendable", message=fault.message)
-        except wire.Lost as fault:
+        except (wire.WireFault, wire.Unsendable) as fault:
+            return self._fault(fault, time.monotonic() - start)
+
+    async def _stream(
+        self, request: wire.WireRequest, progress: wire.Progress, watch: Watch | None
+    ) -> Outcome:
+        """A streamed exchange. What the stream itself said counts before how it broke off."""
+        start = time.monotonic()
+        receiver = Receiver(watch)
+        content, fault = None, None
+        try:
+            async with self._wire.stream(request, progress) as coming:
+                content = await receiver.take(coming)
+        except (wire.WireFault, wire.Unsendable) as raised:
+            fault = self._fault(raised, time.monotonic() - start)
+        assembly, elapsed_s = receiver.assembly, time.monotonic() - start
+        if progress.status is None or (fault is not None and not assembly.raw):
+            assert fault is not None
+            return fault
+        body = assembly.raw if content is None else content
+        reply = wire.WireReply(progress.status, progress.headers, body, elapsed_s)
+        if content is not None:
+            return self._judge(reply)
+        return self._judge_stream(reply, assembly, fault)
+
+    def _judge_stream(
+        self, reply: wire.WireReply, assembly: Assembly, fault: NotSent | Lost | None
+    ) -> Outcome:
+        verdict = assembly.verdict
+        if isinstance(verdict, Broken) and not verdict.produced:
+            return self._refused(reply, verdict.error)
+        if isinstance(verdict, Ended):
+            outcome = self._judge_value(reply, verdict.response)
+        elif isinstance(verdict, Left) and isinstance(fault, Lost):
+            outcome = replace(fault, raw=self._shown(assembly.raw))
+        else:
+            kind, message = what_broke(verdict, assembly)
+            outcome = Lost(
+                kind=kind,
+                message=self._scrubber.scrub(message),
+                elapsed_s=reply.elapsed_s,
+                http_status=reply.status,
+                request_id=_request_id(reply.headers),
+                raw=self._shown(assembly.raw),
+            )
+        if not isinstance(outcome, Lost):
+            return outcome
+        text = self._scrubber.scrub(assembly.text)
+        return replace(outcome, response_id=assembly.response_id, partial=text)
+
+    def _fault(self, fault: wire.WireFault | wire.Unsendable, elapsed_s: float) -> NotSent | Lost:
+        if isinstance(fault, wire.Lost):
             return Lost(
                 kind=fault.kind,
                 message=self._scrubber.scrub(fault.message),
-                elapsed_s=time.monotonic() - start,
+                elapsed_s=elapsed_s,
                 http_status=fault.status,
                 request_id=_request_id(fault.headers),
                 raw=self._shown(fault.partial),
             )
+        kind = fault.kind if isinstance(fault, wire.NotSent) else "unsendable"
+        return NotSent(kind=kind, message=fault.message)
 
-    def _judge(self, reply: wire.WireReply) -> Outcome:
+    def _judge(self, reply: wire.WireReply, wanted: str = "response") -> Outcome:
         if not 200 <= reply.status < 300:
             return self._refused(reply, read_error(reply.content, reply.status))
         try:
             value = json_text.parse_bytes(reply.content)
         except json_text.NotJson as fault:
             return self._no_response(reply, str(fault))
-        missing = what_is_missing(value)
+        return self._judge_value(reply, value, wanted)
+
+    def _judge_value(self, reply: wire.WireReply, value: JSON, wanted: str = "response") -> Outcome:
+        missing = what_is_missing(value, wanted)
         if missing is None:
             return _answered(reply, value)
         if isinstance(value, dict) and value.get("error") and "output" not in value:
@@ -222,13 +313,15 @@ class ResponsesClient:
 
 
 def encode(body: Mapping[str, JSON]) -> bytes:
-    """The bytes that `send` puts on the wire for a body: `stream: false` added, UTF-8, compact.
+    """The bytes that `send` puts on the wire for a body: `stream` said outright, UTF-8, compact.
 
     Half of a surrogate pair, which UTF-8 cannot hold, is sent as U+FFFD.
     """
-    text = json.dumps(
-        {**body, "stream": False}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+    return _bytes({**body, "stream": body.get("stream") is True})
+
+
+def _bytes(body: Mapping[str, JSON]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
 
 
@@ -248,7 +341,7 @@ def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:
         http_status=reply.status,
         request_id=_request_id(reply.headers),
         response_id=response["id"],
-        status=response["status"],
+        status=response.get("status", "completed"),
         model=model if isinstance(model, str) else None,
         service_tier=tier if isinstance(tier, str) else None,
         usage=read_usage(response.get("usage")),

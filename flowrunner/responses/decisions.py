@@ -12,9 +12,18 @@ from flowrunner.responses.outcome import Lost, NotSent, Outcome, Refused
 
 OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 Reason: TypeAlias = Literal[
-    "api-error", "key", "quota", "rate-limit", "server-error", "mcp-server", "network", "timeout"
+    "api-error",
+    "key",
+    "quota",
+    "rate-limit",
+    "server-error",
+    "mcp-server",
+    "network",
+    "timeout",
+    "file",
 ]
-"""Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock."""
+"""Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock;
+`file` for those whose request names a file that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +97,14 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class GiveUp:
     """No further attempt makes sense. With `stops_run` no other step can succeed either: nothing
-    more is sent and the run ends with exit status 4."""
+    more is sent and the run ends with exit status 4. `code` is the API's own for a request that it
+    refused for good (Responses API: `error.code`)."""
 
     reason: Reason
     message: str
     help: str
     stops_run: bool = False
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

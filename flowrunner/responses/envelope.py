@@ -52,13 +52,15 @@ def _text(value: JSON) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def what_is_missing(value: JSON) -> str | None:
-    """Why a JSON value is no Response object, or None where it is one."""
+def what_is_missing(value: JSON, wanted: str = "response") -> str | None:
+    """Why a JSON value is no Response object, or no compacted one (`wanted` is
+    `response.compaction`, which has no status); None where it is one."""
     if not isinstance(value, dict):
         return "it is no JSON object"
-    if value.get("object") != "response":
-        return "its `object` is not `response`"
-    for name, kind in (("id", str), ("status", str), ("output", list)):
+    if value.get("object") != wanted:
+        return f"its `object` is not `{wanted}`"
+    status: tuple[tuple[str, type], ...] = (("status", str),) if wanted == "response" else ()
+    for name, kind in (("id", str), *status, ("output", list)):
         if not isinstance(value.get(name), kind) or (kind is str and not value[name]):
             return f"it has no `{name}`"
     return None

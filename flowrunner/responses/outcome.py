@@ -62,8 +62,9 @@ class NotSent:
 class Lost:
     """The request left and no usable answer came: possibly billed.
 
-    `kind`: reset, closed, timeout, truncated, too-big, protocol, not-a-response. `http_status`,
-    `request_id` and `raw` hold what was seen before it broke off.
+    `kind`: reset, closed, timeout, truncated, too-big, protocol, not-a-response, broken-off (the
+    server gave up amid its answer). `http_status`, `request_id` and `raw` hold what was seen before
+    it broke off; `response_id` and `partial`, the text so far, what a stream had told by then.
     """
 
     kind: str
@@ -72,6 +73,8 @@ class Lost:
     http_status: int | None = None
     request_id: str | None = None
     raw: str = ""
+    response_id: str | None = None
+    partial: str = ""
 
 
 Outcome: TypeAlias = Answered | Refused | NotSent | Lost

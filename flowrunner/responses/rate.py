@@ -18,6 +18,15 @@ _NUMBER = re.compile(r"[+-]?\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,4})?", re.
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What is said of one quota; None where it is not said. `reset_s` is as in `RateState`."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RateState:
     """What is left of a rate limit; None where the server did not say it credibly.
 
@@ -31,6 +40,16 @@ class RateState:
     limit_tokens: int | None = None
     remaining_tokens: int | None = None
     reset_tokens_s: float | None = None
+
+    @property
+    def requests(self) -> Figures:
+        """The quota of requests."""
+        return Figures(self.limit_requests, self.remaining_requests, self.reset_requests_s)
+
+    @property
+    def tokens(self) -> Figures:
+        """The quota of tokens."""
+        return Figures(self.limit_tokens, self.remaining_tokens, self.reset_tokens_s)
 
 
 def read_rate(headers: Mapping[str, str]) -> RateState:

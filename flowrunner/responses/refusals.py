@@ -48,18 +48,47 @@ def is_quota(code: str | None, kind: str | None = None) -> bool:
 
 def classify(refused: Refused) -> Class:
     """The class of a refusal (the table `errors` of the catalogue): by status, code, message."""
-    status, error = refused.http_status, refused.error
+    status, error = _status(refused), refused.error
     if status == 402 or is_quota(error.code, error.type):
         return "quota"
     if status == 429:
         return "too-large" if _is_too_large(error.message) else "rate-limit"
-    if status >= 500 or (status < 300 and error.code in passing_codes()):
+    if status >= 500:
         return "server"
-    if status == 400 and error.code == "conversation_locked":
+    if error.code == "conversation_locked" and status in (200, 400):
         return "locked"
     return _CLASS_BY_STATUS.get(status, "final")
 
 
+def _status(refused: Refused) -> int:
+    """The status of a refusal. Where an error came under 200, as in a stream, it is the one that
+    the error would have come with; some servers write that for its code."""
+    status, error = refused.http_status, refused.error
+    if status >= 300:
+        return status
+    for word in (error.code or "", error.type or ""):
+        if _STATUS_AS_CODE.fullmatch(word):
+            return int(word)
+        if word in _STATUS_BY_WORD or word in passing_codes():
+            return _STATUS_BY_WORD.get(word, 500)
+    return status
+
+
+_STATUS_AS_CODE = re.compile("[45][0-9][0-9]")
+_STATUS_BY_WORD = {
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "too_many_requests": 429,
+    "slow_down": 429,
+    "resource_unavailable": 429,
+    "internal_server_error": 500,
+    "model_error": 500,
+    "server_is_overloaded": 503,
+    "service_unavailable": 503,
+    "overloaded_error": 503,
+}
 _CLASS_BY_STATUS: dict[int, Class] = {
     401: "key",
     408: "busy",
@@ -102,6 +131,7 @@ def give_up(refused: Refused, asked: Asked) -> GiveUp:
         message=_one_line(f"{lead}: {refused.error.message} ({facts(refused)})"),
         help=_help(refused, asked),
         stops_run=kind == "quota",
+        code=refused.error.code if kind == "final" else None,
     )
 
 

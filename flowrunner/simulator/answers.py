@@ -8,31 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from flowrunner.simulator.dice import Dice, dice_for
-from flowrunner.simulator.generate import generate
-from flowrunner.simulator.subject import Subject
-from flowrunner.simulator.tokens import (
-    cut_to_tokens,
-    input_tokens,
-    reasoning_tokens,
-    text_tokens,
-)
+from flowrunner.simulator.output import make_output, message_item, tool_usage
+from flowrunner.simulator.tokens import input_tokens, text_tokens
+from flowrunner.simulator.turn import Turn
 
 Replies: TypeAlias = Callable[[dict[str, Any]], "dict[str, Any] | str | None"]
 """Scripted answers: from a request body to the text of the message, to fields of the Response that
 replace those made here, or to None for the generator's answer. Called on the simulator's thread."""
 
-# A stored prompt brings its own model, which nobody outside the dashboard knows.
-_MODEL_OF_PROMPTS = "gpt-5.4"
-# What does not change what a model is asked does not change its answer either.
-_NOT_ASKED = frozenset(
-    {"stream", "stream_options", "background", "background_options", "store", "include"}
-    | {"metadata", "safety_identifier", "user", "service_tier", "previous_response_id"}
-    | {"prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"}
+# What the server's tools did is done, wherever the text after it ends.
+_ALWAYS_WHOLE = frozenset(
+    {"reasoning", "compaction", "image_generation_call", "mcp_list_tools", "mcp_approval_request"}
 )
+_MODERATED = ("harassment", "hate", "illicit", "self-harm", "sexual", "violence")
 _ECHOED: dict[str, Any] = {
     "instructions": None,
     "max_output_tokens": None,
@@ -52,28 +42,13 @@ _ECHOED: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One request on its way to an answer. `names` is unique to the call and makes its ids."""
-
-    body: dict[str, Any]
-    names: Dice
-    seed: int
-    at: float
-    earlier_tokens: int = 0
-
-    @property
-    def model(self) -> str:
-        return self.body.get("model") or _MODEL_OF_PROMPTS
-
-
 def build_response(turn: Turn, scripted: dict[str, Any] | str | None) -> dict[str, Any]:
     """The Response to a request that was accepted (Responses API: the Response object).
 
     `scripted` is what a script gave for it. Raises BadSchema where no value fits the schema of its
     structured output.
     """
-    text = scripted if isinstance(scripted, str) else _text(turn)
+    text = scripted if isinstance(scripted, str) else None
     response = _frame(turn) | _answer(turn, text)
     if isinstance(scripted, dict):
         patch(response, scripted)
@@ -86,18 +61,6 @@ def patch(response: dict[str, Any], fields: Mapping[str, Any]) -> None:
     if "output" in fields and "usage" not in fields and response["usage"] is not None:
         written = text_tokens(json.dumps(response["output"], ensure_ascii=False))
         response["usage"] = usage_of(response["usage"]["input_tokens"], written, 0)
-
-
-def message_item(turn: Turn, content: dict[str, Any], status: str) -> dict[str, Any]:
-    """A `message` item with one part."""
-    item_id = f"msg_{turn.names.hexadecimal('message', 48)}"
-    return {
-        "id": item_id,
-        "type": "message",
-        "status": status,
-        "role": "assistant",
-        "content": [content],
-    }
 
 
 def refuse(response: dict[str, Any], turn: Turn, text: str) -> None:
@@ -114,10 +77,12 @@ def cut(response: dict[str, Any], reason: str) -> None:
         "incomplete_details": {"reason": reason},
     }
     for item in response["output"]:
-        item["status"] = "incomplete"
+        if item.get("type") not in _ALWAYS_WHOLE:
+            item["status"] = "incomplete"
         for part in item.get("content", ()):
             if "text" in part:
                 part["text"] = part["text"][: len(part["text"]) // 2]
+                part.update((name, []) for name in ("annotations", "logprobs") if name in part)
 
 
 def fail(response: dict[str, Any], status: str, error: dict[str, Any] | None) -> None:
@@ -136,45 +101,20 @@ def usage_of(given: int, written: int, thought: int) -> dict[str, Any]:
     }
 
 
-def _text(turn: Turn) -> str:
-    subject = Subject.of(turn.body)
-    text_format = (turn.body.get("text") or {}).get("format") or {"type": "text"}
-    if text_format["type"] == "json_schema":
-        value = generate(text_format["schema"], _asked(turn), subject)
-        return json.dumps(value, ensure_ascii=False)
-    if text_format["type"] == "json_object":
-        return json.dumps({"simulated": True, "about": subject.quote}, ensure_ascii=False)
-    about = f"It was asked: “{subject.quote}”" if subject.quote else "It was asked nothing."
-    return f"[simulated] No model wrote this answer. {about}"
-
-
-def _asked(turn: Turn) -> Dice:
-    asked = {name: value for name, value in turn.body.items() if name not in _NOT_ASKED}
-    return dice_for(turn.seed, json.dumps(asked, sort_keys=True))
-
-
-def _answer(turn: Turn, text: str) -> dict[str, Any]:
+def _answer(turn: Turn, text: str | None) -> dict[str, Any]:
     """Status, output and usage, within `max_output_tokens`, which counts reasoning too."""
-    effort = (turn.body.get("reasoning") or {}).get("effort")
-    thought = reasoning_tokens(turn.model, effort)
-    written = text_tokens(text)
-    limit = turn.body.get("max_output_tokens")
-    is_whole = True
-    if limit is not None and thought + written > limit:
-        is_whole = False
-        thought = min(thought, limit // 2)
-        written = min(written, limit - thought)
-        text = cut_to_tokens(text, written)
-    status = "completed" if is_whole else "incomplete"
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    given = turn.earlier_tokens + input_tokens(turn.body)
-    return {
-        "status": status,
-        "completed_at": int(turn.at) if is_whole else None,
-        "incomplete_details": None if is_whole else {"reason": "max_output_tokens"},
-        "output": [message_item(turn, part, status)],
-        "usage": usage_of(given, written, thought),
+    made = make_output(turn, text)
+    given = turn.context.tokens + input_tokens(turn.body)
+    answer = {
+        "status": "completed" if made.is_whole else "incomplete",
+        "completed_at": int(turn.at) if made.is_whole else None,
+        "incomplete_details": None if made.is_whole else {"reason": "max_output_tokens"},
+        "output": list(made.items),
+        "usage": usage_of(given, made.written, made.thought),
     }
+    if turn.body.get("tools"):
+        answer["tool_usage"] = tool_usage(made.items)
+    return answer
 
 
 def _frame(turn: Turn) -> dict[str, Any]:
@@ -187,7 +127,9 @@ def _frame(turn: Turn) -> dict[str, Any]:
         "id": f"resp_{turn.names.hexadecimal('response', 48)}",
         "object": "response",
         "created_at": int(turn.at),
-        "background": False,
+        **_moderation(turn),
+        "conversation": {"id": turn.context.conversation.id} if turn.context.conversation else None,
+        "background": bool(given.get("background")),
         "error": None,
         "model": turn.model,
         **{name: given.get(name, usual) for name, usual in _ECHOED.items()},
@@ -197,6 +139,22 @@ def _frame(turn: Turn) -> dict[str, Any]:
         "text": {"format": {"type": "text"}, "verbosity": "medium", **text},
         "tools": [_without_secrets(tool) for tool in given.get("tools", ())],
     }
+
+
+def _moderation(turn: Turn) -> dict[str, Any]:
+    """What a moderation model found, when one is asked: nothing, of every category."""
+    asked = turn.body.get("moderation")
+    if not asked:
+        return {}
+    result = {
+        "type": "moderation_result",
+        "model": asked["model"],
+        "flagged": False,
+        "categories": dict.fromkeys(_MODERATED, False),
+        "category_scores": dict.fromkeys(_MODERATED, 0.0),
+        "category_applied_input_types": {name: ["text"] for name in _MODERATED},
+    }
+    return {"moderation": {"input": result, "output": result}}
 
 
 def _without_secrets(tool: dict[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import h11
 
-from flowrunner.simulator.api import Api, Delivery, Reply, Request
+from flowrunner.simulator.api import Api
 from flowrunner.simulator.envelope import Refusal
+from flowrunner.simulator.exchange import Delivery, Reply, Request
 from flowrunner.simulator.faults import Effect
 from flowrunner.simulator.ledger import Ledger
+from flowrunner.simulator.stream import Piece
 
 _LARGEST_BODY = 100 * 1024 * 1024
 _LARGEST_HEAD = 256 * 1024
@@ -151,22 +154,41 @@ class Connection(asyncio.Protocol):
             self._write(head + self._part(delivery.reply.content))
             return self._end_reply()
         self._delivering = asyncio.get_running_loop().create_task(self._deliver(delivery))
+        self._delivering.add_done_callback(lambda _: delivery.settle())  # also when it is cancelled
         return False
 
     async def _deliver(self, delivery: Delivery) -> None:
         await asyncio.sleep(delivery.delay_s)
         if delivery.reply is not None:
-            self._write(self._begin(delivery, delivery.reply))
-            await self._send_body(delivery.effect, delivery.reply.content)
+            await self._send_reply(delivery, delivery.reply)
+        delivery.settle()
         await self._end(delivery.effect)
 
+    async def _send_reply(self, delivery: Delivery, reply: Reply) -> None:
+        self._write(self._begin(delivery, reply))
+        if reply.pieces is not None:
+            await self._send_pieces(delivery.effect, reply.pieces)
+            return
+        delivery.settle()
+        await self._send_body(delivery.effect, reply.content[: delivery.effect.cut])
+
     async def _send_body(self, effect: Effect, content: bytes) -> None:
-        content = content[: effect.cut]
         size = effect.drip or len(content)
         for start in range(0, len(content), size or 1):
             if start:
                 await asyncio.sleep(effect.drip_s)
             self._write(self._part(content[start : start + size]))
+
+    async def _send_pieces(self, effect: Effect, pieces: Iterator[Piece]) -> None:
+        """Send a stream; each piece is asked for only when the one before has left."""
+        left = effect.cut
+        for piece in pieces:
+            await _sleep_out(piece.wait_s)
+            await self._send_body(effect, piece.content[:left])
+            if left is not None:
+                left -= len(piece.content)
+                if left <= 0:
+                    return
 
     async def _end(self, effect: Effect) -> None:
         match effect.ending:
@@ -201,7 +223,7 @@ class Connection(asyncio.Protocol):
 
     def _end_reply(self) -> bool:
         """Finish a reply; whether the connection is ready for the next request."""
-        self._http.send(h11.EndOfMessage())
+        self._write(self._http.send(h11.EndOfMessage()) or b"")
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             self._head = None

@@ -25,13 +25,19 @@ class Refusal(Exception):
     """A request that the API does not accept (Responses API: `error`)."""
 
     def __init__(
-        self, message: str, param: str | None = None, code: str | None = None, status: int = 400
+        self,
+        message: str,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.code = code
         self.status = status
+        self.headers = headers
 
     def envelope(self) -> dict[str, Any]:
         """The body of the reply: `{"error": {message, type, param, code}}`."""

@@ -1,11 +1,14 @@
-"""The rate limits that replies speak of: two buckets that fill steadily, read from headers only.
+"""The rate limits that replies speak of: two buckets that fill steadily.
 
-Nothing is refused by them; an ordered fault does that.
+Where a number of requests a minute is ordered, what goes beyond it is refused; else nothing is.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+
+from flowrunner.simulator.envelope import Refusal
 
 # Wider than the simulator is fast, so that a client which obeys them is never slowed down.
 _REQUESTS_A_MINUTE = 600_000
@@ -30,20 +33,43 @@ class _Bucket:
         return int(self._left)
 
     @property
+    def wait_s(self) -> float:
+        """Seconds until one more may come."""
+        return max(0.0, 1 - self._left) * 60 / self.limit
+
+    @property
     def reset_s(self) -> float:
         return (self.limit - self._left) * 60 / self.limit
 
 
 class RateLimits:
-    """Requests and tokens of the minute. `clock` gives seconds."""
+    """Requests and tokens of the minute. `clock` gives seconds; `requests_a_minute` is held to."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._requests = _Bucket(_REQUESTS_A_MINUTE, clock)
+    def __init__(self, clock: Callable[[], float], requests_a_minute: int | None = None) -> None:
+        self._is_strict = requests_a_minute is not None
+        self._requests = _Bucket(requests_a_minute or _REQUESTS_A_MINUTE, clock)
         self._tokens = _Bucket(_TOKENS_A_MINUTE, clock)
 
-    def take(self, tokens: int) -> dict[str, str]:
-        """Count one request of so many tokens; the `x-ratelimit-*` headers after it."""
+    def admit(self) -> None:
+        """Count a request that asks for an answer. Raises Refusal where there are too many."""
+        self._requests.take(0)
+        if self._is_strict and self._requests.left < 1:
+            limit = self._requests.limit
+            message = (
+                f"Rate limit reached for requests per min (RPM): Limit {limit}, Used {limit}, "
+                "Requested 1. Please try again later."
+            )
+            wait_s = math.ceil(self._requests.wait_s)
+            raise Refusal(
+                message,
+                code="rate_limit_exceeded",
+                status=429,
+                headers=(("retry-after", str(wait_s)),),
+            )
         self._requests.take(1)
+
+    def told(self, tokens: int) -> dict[str, str]:
+        """The `x-ratelimit-*` headers after an answer of so many tokens."""
         self._tokens.take(tokens)
         return {
             "x-ratelimit-limit-requests": str(self._requests.limit),

@@ -1,6 +1,7 @@
-"""The API's rules that its schema cannot say: in one field, between fields, about stored things.
+"""The API's rules that its schema cannot say: in one field, and between fields.
 
-Each raises the Refusal that the API would answer with. The schema itself is held by `validation`.
+Each raises the Refusal that the API would answer with. The schema itself is held by `validation`,
+what a request says of things that are stored by `state`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 from flowrunner.simulator import envelope
 from flowrunner.simulator.envelope import Bound, Refusal
-from flowrunner.simulator.store import Store
+from flowrunner.simulator.output import plan
 from flowrunner.simulator.strict import BadSchema, check_schema
+from flowrunner.simulator.tokens import is_reasoning
 
 _NAME = "^[a-zA-Z0-9_-]+$"
 _LONGEST_NAME = 64
@@ -72,19 +74,44 @@ FIELD_RULES: dict[str, Callable[[Any], None]] = {
 """Rules about the value of one field, after the schema accepted it."""
 
 
-def check_together(body: dict[str, Any], store: Store) -> None:
-    """Raise Refusal where fields contradict one another or name what was never stored."""
+def check_together(body: dict[str, Any]) -> None:
+    """Raise Refusal where fields contradict one another."""
     for rule in (_check_delivery, _check_model, _check_input, _check_json_word, _check_choice):
         rule(body)
-    _check_stored(body, store)
+    for rule in (_check_functions, _check_sealed):
+        rule(body)
 
 
 def _check_delivery(body: dict[str, Any]) -> None:
-    """Streams and background responses are an extension to come; a fake one would mislead."""
-    for name in ("stream", "background"):
-        if body.get(name):
-            message = f"This version of the simulator has no '{name}': send false or leave it out."
-            raise Refusal(message, name, "unsupported_value")
+    """What belongs to streams is for streams only, and so for the background."""
+    if body.get("stream_options") and not body.get("stream"):
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise Refusal(message, "stream_options")
+    if not body.get("background"):
+        if body.get("background_options"):
+            message = (
+                "The 'background_options' parameter is only allowed when 'background' is true."
+            )
+            raise Refusal(message, "background_options")
+        return
+    if body.get("store") is False:
+        message = "Background responses must be stored: 'store' cannot be false when 'background' "
+        raise Refusal(f"{message}is true.", "store", "invalid_value")
+    _check_window(body)
+
+
+def _check_window(body: dict[str, Any]) -> None:
+    """Discounted windows are neither streamed nor of another tier (Responses API: 2h, 8h)."""
+    window = (body.get("background_options") or {}).get("completion_window") or "soonest"
+    if window == "soonest":
+        return
+    param = "background_options.completion_window"
+    if body.get("stream"):
+        message = f"A completion window of '{window}' cannot be combined with 'stream'."
+        raise Refusal(message, param, "invalid_value")
+    if (body.get("service_tier") or "auto") not in ("auto", "default"):
+        message = f"A completion window of '{window}' needs the standard service tier."
+        raise Refusal(message, param, "invalid_value")
 
 
 def _check_model(body: dict[str, Any]) -> None:
@@ -114,33 +141,37 @@ def _check_json_word(body: dict[str, Any]) -> None:
 
 
 def _check_choice(body: dict[str, Any]) -> None:
-    choice = body.get("tool_choice")
-    if not isinstance(choice, dict) or choice.get("type") not in ("function", "custom"):
-        return
-    names = {tool.get("name") for tool in body.get("tools") or () if tool["type"] == choice["type"]}
-    if choice["name"] not in names:
-        message = f"Tool choice '{choice['name']}' not found in 'tools' parameter."
+    choice, tools = body.get("tool_choice"), body.get("tools") or []
+    if choice == "required" and not tools:
+        message = "Tool choice 'required' must be specified with 'tools' parameter."
         raise Refusal(message, "tool_choice", "invalid_value")
+    if not isinstance(choice, dict):
+        return
+    wanted = choice["tools"] if choice["type"] == "allowed_tools" else [choice]
+    there = list(plan.flat(tools))
+    for one in wanted:
+        if not any(plan.is_chosen(tool, one) for tool in there):
+            name = one.get("name") or one.get("server_label") or one.get("type")
+            message = f"Tool choice '{name}' not found in 'tools' parameter."
+            raise Refusal(message, "tool_choice", "invalid_value")
 
 
-def _check_stored(body: dict[str, Any], store: Store) -> None:
-    """Stored prompts, files and vector stores are made elsewhere, so any name of one is taken."""
-    previous = body.get("previous_response_id")
-    if previous and store.get(previous) is None:
-        message = f"Previous response with id '{previous}' not found."
-        raise Refusal(message, "previous_response_id", "previous_response_not_found")
-    conversation = body.get("conversation")
-    if conversation:
-        name = conversation if isinstance(conversation, str) else conversation["id"]
-        message = f"Conversation with id '{name}' not found."
-        raise Refusal(message, "conversation", "conversation_not_found", status=404)
-    given = body.get("input")
-    for index, item in enumerate(given if isinstance(given, list) else ()):
-        if item.get("type") == "item_reference" and not store.has_item(item["id"]):
-            message = f"Item with id '{item['id']}' not found. Items are not persisted when "
-            message += "`store` is set to false. Try again with `store` set to true, or remove "
-            message += "this item from your input."
-            raise Refusal(message, f"input[{index}].id", status=404)
+def _check_functions(body: dict[str, Any]) -> None:
+    """The parameters of a strict function are those that the API can hold a model to."""
+    for tool in plan.flat(body.get("tools") or ()):
+        if tool["type"] != "function" or not tool.get("strict") or not tool.get("parameters"):
+            continue
+        try:
+            check_schema(tool["parameters"], strict=True)
+        except BadSchema as fault:
+            raise fault.refusal_of_function(tool["name"]) from fault
+
+
+def _check_sealed(body: dict[str, Any]) -> None:
+    asked = "reasoning.encrypted_content" in (body.get("include") or ())
+    if asked and not is_reasoning(body.get("model") or ""):
+        message = "Encrypted content is not supported with this model."
+        raise Refusal(message, "include", "invalid_value")
 
 
 def _check_name(name: str, param: str) -> None:

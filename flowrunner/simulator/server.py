@@ -16,7 +16,9 @@ from types import TracebackType
 from flowrunner.errors import EnvironmentFault
 from flowrunner.platform import WINDOWS
 from flowrunner.simulator.answers import Replies
-from flowrunner.simulator.api import Api, Behaviour
+from flowrunner.simulator.api import Api
+from flowrunner.simulator.backend import Behaviour
+from flowrunner.simulator.background import Pace
 from flowrunner.simulator.connection import Connection, Hall
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.ledger import Ledger
@@ -30,7 +32,9 @@ class Simulator:
     """A local Responses API on 127.0.0.1, deterministic under its seed, with faults to order.
 
     `port` 0 takes any free port. `faults` go wrong as they say. `replies` may script answers; it is
-    called on the simulator's thread and must not block. `latency_s` passes before each reply.
+    called on the simulator's thread and must not block. `latency_s` passes before each reply,
+    `event_delay_s` between the events of a stream; `pace` says how long the background takes.
+    More than `requests_a_minute` are refused with 429.
     `clock` gives Unix time in seconds. Use it as `with Simulator() as simulator:` or call `start`
     and `stop`; a stopped simulator can be started again, on the same port, and has forgotten what
     it stored, but its `ledger` goes on.
@@ -44,6 +48,9 @@ class Simulator:
     seed: int = 0
     replies: Replies | None = None
     latency_s: float = 0.0
+    event_delay_s: float = 0.0
+    pace: Pace = field(default_factory=Pace)
+    requests_a_minute: int | None = None
     clock: Callable[[], float] = time.time
     ledger: Ledger = field(default_factory=Ledger, init=False)
     _running: _Running | None = field(default=None, init=False, repr=False)
@@ -61,6 +68,9 @@ class Simulator:
             seed=self.seed,
             replies=self.replies,
             latency_s=self.latency_s,
+            event_delay_s=self.event_delay_s,
+            pace=self.pace,
+            requests_a_minute=self.requests_a_minute,
             clock=self.clock,
         )
         hall = Hall(Api(behaviour, self.ledger), self.ledger)

@@ -43,6 +43,12 @@ class BadSchema(Exception):
         message = f"Invalid schema for response_format '{name}': {place}."
         return Refusal(message, "text.format.schema", "invalid_json_schema")
 
+    def refusal_of_function(self, name: str) -> Refusal:
+        """The API's answer to a function called `name` with these parameters."""
+        place = f"In context={self.route!r}, {self.sentence}"
+        message = f"Invalid schema for function '{name}': {place}."
+        return Refusal(message, "tools", "invalid_function_parameters")
+
 
 def check_schema(schema: Mapping[str, Any], *, strict: bool) -> None:
     """Raise BadSchema where the API would refuse the schema of a structured output."""

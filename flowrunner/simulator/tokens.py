@@ -10,7 +10,8 @@ from typing import Any
 
 _CHARS_A_TOKEN = 4
 _OPAQUE = 1_000
-_OPAQUE_FIELDS = frozenset({"image_url", "file_data", "encrypted_content"})
+_OPAQUE_FIELDS = frozenset({"image_url", "file_data"})
+_OPAQUE_KINDS = ("input_image", "input_file", "computer_screenshot")
 _READ = ("instructions", "input", "tools", "prompt")
 _REASONING = {"none": 0, "minimal": 8, "low": 16, "medium": 32, "high": 64, "xhigh": 128}
 _MOST_REASONING = 256
@@ -33,10 +34,11 @@ def input_tokens(body: dict[str, Any]) -> int:
     """
     asked = [body[name] for name in _READ if body.get(name) is not None]
     text_format = (body.get("text") or {}).get("format") or {}
-    return sum(map(_tokens_of, asked)) + _tokens_of(text_format.get("schema"))
+    return sum(map(tokens_of, asked)) + tokens_of(text_format.get("schema"))
 
 
-def _tokens_of(value: Any) -> int:
+def tokens_of(value: Any) -> int:
+    """The tokens of a text, or of items and whatever else is written as JSON."""
     if value is None:
         return 0
     if isinstance(value, str):
@@ -51,7 +53,8 @@ def _without_opaque(value: Any, found: list[int]) -> Any:
         return [_without_opaque(part, found) for part in value]
     if not isinstance(value, dict):
         return value
-    found[0] += sum(name in value for name in _OPAQUE_FIELDS)
+    named = sum(name in value for name in _OPAQUE_FIELDS)
+    found[0] += named or value.get("type") in _OPAQUE_KINDS
     return {
         name: _without_opaque(part, found)
         for name, part in value.items()
@@ -59,8 +62,13 @@ def _without_opaque(value: Any, found: list[int]) -> Any:
     }
 
 
+def is_reasoning(model: str) -> bool:
+    """Whether a model thinks before it answers; models before gpt-5 do not."""
+    return not model.startswith(("gpt-3", "gpt-4", "chatgpt-4"))
+
+
 def reasoning_tokens(model: str, effort: str | None) -> int:
-    """The tokens a model thinks for before it answers; models before gpt-5 do not think aloud."""
-    if model.startswith(("gpt-3", "gpt-4", "chatgpt-4")):
+    """The tokens that a model thinks for before it answers."""
+    if not is_reasoning(model):
         return 0
     return _REASONING.get(effort or "medium", _MOST_REASONING)

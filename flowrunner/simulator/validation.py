@@ -6,7 +6,7 @@ What a schema cannot say is left to `rules`; those about one field are applied h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import referencing
@@ -42,25 +42,36 @@ _Validator: Any = validators.extend(  # type: ignore[no-untyped-call]
 )
 
 
+def fields_of(names: Iterable[str]) -> dict[str, Any]:
+    """The schemas of some parameters of `POST /responses`, for endpoints that share them."""
+    properties = catalog.load_schema("openai/response-create")["properties"]
+    return {name: properties[name] for name in names}
+
+
 class BodyValidator:
-    """The schema of `POST /responses`, ready for use.
+    """The schema of `POST /responses`, or of other fields that it defines parts of.
 
     Fields are checked one by one, so that a fault names its own, and what was found about a value
     is remembered by its JSON text: a fan-out repeats its tools and formats in every request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fields: Mapping[str, Any] | None = None) -> None:
         schema = catalog.load_schema("openai/response-create")
         whole = _Validator(schema, registry=referencing.Registry())
-        self._fields = {
-            name: whole.evolve(schema=field) for name, field in schema["properties"].items()
-        }
+        chosen = schema["properties"] if fields is None else fields
+        self._fields = {name: whole.evolve(schema=field) for name, field in chosen.items()}
         self._found: dict[tuple[str, str], Refusal | None] = {}
 
     def check(self, body: object) -> dict[str, Any]:
         """The body, when the API's schema accepts it. Raises Refusal for the first fault."""
         if not isinstance(body, dict):
             raise envelope.invalid_type(None, ["object"], body)
+        try:
+            return self._check(body)
+        except RecursionError:
+            raise Refusal("Invalid body: it is nested too deeply.", code="invalid_value") from None
+
+    def _check(self, body: dict[str, Any]) -> dict[str, Any]:
         for name in body:
             if name not in self._fields:
                 raise envelope.unknown_parameter(name)

@@ -3,6 +3,7 @@
 Nothing here knows the Responses API; that is left to `flowrunner.responses`.
 
     exchange   the `Wire`: deadline, caps, headers; what the rest of the program calls
+    incoming   a reply while it comes: whole under a cap, or piece by piece
     request    what goes out, checked before anything is opened
     transport  our transport under httpx's API: pool, connection, dial, tls, names
     proxied    httpx's own transport, through a proxy
@@ -11,11 +12,13 @@ Nothing here knows the Responses API; that is left to `flowrunner.responses`.
 from flowrunner.wire.endpoint import Endpoint, Secret
 from flowrunner.wire.exchange import Wire, WireReply, WireSettings
 from flowrunner.wire.faults import Lost, NotSent, Unsendable, WireFault
+from flowrunner.wire.incoming import Incoming
 from flowrunner.wire.progress import Progress
 from flowrunner.wire.request import WireRequest
 
 __all__ = [
     "Endpoint",
+    "Incoming",
     "Lost",
     "NotSent",
     "Progress",

@@ -1,21 +1,21 @@
-"""One request out, one whole reply in, within a deadline and a cap: what the rest calls the wire.
+"""One request out, one reply in, within a deadline and a cap: what the rest calls the wire.
 
 What a status or a body means, and whether to send again, is left to `flowrunner.responses`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
 
 from flowrunner.platform import raise_open_file_limit
-from flowrunner.wire.body import Body
 from flowrunner.wire.faults import Lost, NotSent
+from flowrunner.wire.incoming import Incoming, Patience
 from flowrunner.wire.progress import Progress
 from flowrunner.wire.proxied import Proxied
 from flowrunner.wire.proxies import Proxies
@@ -92,21 +92,37 @@ class Wire:
         itself is wrong; nothing was opened). Where the caller is cancelled the connection is closed
         and CancelledError goes on; `progress.left` then says which of the two it was.
         """
+        began = self._clock()
+        async with self.stream(request, progress) as reply:
+            content = await reply.read()
+        return WireReply(reply.status, reply.headers, content, self._clock() - began)
+
+    @asynccontextmanager
+    async def stream(
+        self, request: WireRequest, progress: Progress | None = None
+    ) -> AsyncIterator[Incoming]:
+        """Send a request once; when the head of its reply has come, the reply, to be taken in
+        pieces. The connection serves again where it was taken to its end.
+
+        Raises, also where the pieces stop coming, what `exchange` raises.
+        """
         if self._closed:
             raise NotSent("cancelled", "the wire was closed before the request was sent")
         progress = progress or Progress()
         sent = sendable(request, progress)
-        reading = _Reading(self._settings.max_reply_bytes, progress)
-        began = self._clock()
+        patience = Patience(request.timeout_s, request.silence_s)
+        reply = Incoming(self._settings.max_reply_bytes, progress, patience.allow)
         try:
-            async with asyncio.timeout(request.timeout_s):
-                content = await reading.whole(self._carrier(sent.url), sent)
+            async with patience:
+                try:
+                    await reply.open(self._carrier(sent.url), sent)
+                    yield reply
+                finally:
+                    await reply.aclose()
         except TimeoutError:
-            raise _out_of_time(request, sent.url, reading) from None
+            raise reply.complete(_out_of_time(patience, sent.url, progress)) from None
         except Lost as lost:
-            raise reading.complete(self._own_doing() or lost) from None
-        assert progress.status is not None
-        return WireReply(progress.status, progress.headers, content, self._clock() - began)
+            raise reply.complete(self._own_doing() or lost) from None
 
     async def aclose(self) -> None:
         """Close every connection. Exchanges under way end in NotSent or Lost."""
@@ -140,46 +156,14 @@ class Wire:
         return min(wanted, raise_open_file_limit(wanted + _FILES_BESIDES) - _FILES_BESIDES)
 
 
-class _Reading:
-    """What has come of a reply: enough to say so when the rest does not come."""
-
-    def __init__(self, cap: int, progress: Progress) -> None:
-        self._cap = cap
-        self._body: Body | None = None
-        self.progress = progress
-
-    async def whole(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> bytes:
-        response = await transport.handle_async_request(request)
-        self.progress.status = response.status_code
-        self.progress.headers = _plain_headers(response.headers)
-        self._body = Body(self.progress.headers.get("content-encoding", ""), self._cap)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        try:
-            async for raw in response.stream:
-                self._body.feed(raw)
-        finally:
-            await response.stream.aclose()
-        return self._body.finish()
-
-    def complete(self, lost: Lost) -> Lost:
-        """The same loss with all that is known of the reply."""
-        partial = lost.partial if self._body is None else self._body.so_far()
-        status, headers = self.progress.status, self.progress.headers
-        return Lost(lost.kind, lost.message, status=status, headers=headers, partial=partial)
-
-
-def _out_of_time(request: WireRequest, url: httpx.URL, reading: _Reading) -> NotSent | Lost:
+def _out_of_time(patience: Patience, url: httpx.URL, progress: Progress) -> Lost:
+    """Raises NotSent where nothing had left."""
     place = origin_of(url).place
-    within = f"within {request.timeout_s:g} s"
-    if not reading.progress.left:
-        return NotSent("connect-timeout", f"`{place}` took no connection {within}")
-    what = "no answer" if reading.progress.status is None else "no whole answer"
-    return reading.complete(Lost("timeout", f"{what} came from `{place}` {within}"))
-
-
-def _plain_headers(headers: httpx.Headers) -> dict[str, str]:
-    plain: dict[str, str] = {}
-    for raw_name, raw_value in headers.raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        plain[name] = f"{plain[name]}, {value}" if name in plain else value
-    return plain
+    within = f"within {patience.allowed_s:g} s"
+    if not progress.left:
+        raise NotSent("connect-timeout", f"`{place}` took no connection {within}") from None
+    if progress.status is None:
+        return Lost("timeout", f"no answer came from `{place}` {within}")
+    if patience.is_for_all:
+        return Lost("timeout", f"no whole answer came from `{place}` {within}")
+    return Lost("timeout", f"`{place}` said nothing for {patience.allowed_s:g} s amid its answer")

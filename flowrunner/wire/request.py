@@ -30,6 +30,9 @@ _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?")
 class WireRequest:
     """One request. `timeout_s` is wall clock for all of it: connecting, sending, receiving.
 
+    `silence_s` bounds what of it passes without a word: until the head of the reply comes, and then
+    as whoever takes the reply allows (`Incoming.wait_at_most`).
+
     A header's value may be a `Secret`. `fresh` opens a new connection; otherwise one that has been
     idle for less than `max_idle_s` may serve.
     """
@@ -41,6 +44,7 @@ class WireRequest:
     timeout_s: float
     fresh: bool = False
     max_idle_s: float = 2.0
+    silence_s: float | None = None
 
 
 def sendable(request: WireRequest, progress: Progress) -> httpx.Request:

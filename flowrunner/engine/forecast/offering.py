@@ -45,10 +45,16 @@ def offer_free(step: Step, sight: Sight) -> None:
         except TemplateFault:
             made.append(standins.of_answer(name, standins.Answer(None)))
             is_made = False
-    size = None
-    if is_made:
-        size = len(str(made[0].get("text") or made[0].get("output") or "").encode())
+    size = _size(made[0]) if is_made else None
     sight.keep(step.id, made[0], made[1], size=size, known=known and size is not None)
+
+
+def _size(made: Record) -> int | None:
+    """The bytes of what a template makes; None where nobody knows."""
+    try:
+        return len(str(made.get("text") or made.get("output") or "").encode())
+    except TemplateFault:
+        return None
 
 
 def _made(step: Step, name: str, scope: Mapping[str, Any]) -> Record:

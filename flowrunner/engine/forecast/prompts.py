@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flowrunner.engine.estimate import (
     Worst,
@@ -13,8 +14,9 @@ from flowrunner.engine.estimate import (
     with_limits,
     worst_case,
 )
+from flowrunner.engine.forecast.attached import with_attached
 from flowrunner.engine.forecast.costs import Cost
-from flowrunner.engine.forecast.sight import Sight
+from flowrunner.engine.forecast.sight import Said, Sight
 from flowrunner.engine.forecast.standins import BYTES_A_TOKEN
 from flowrunner.engine.forecast.terms import Terms
 from flowrunner.events import JSON
@@ -25,6 +27,8 @@ from flowrunner.language.templates import TemplateFault
 _CORRECTION_BYTES = 2_000
 """What an answer that cannot be used is sent back with, beside itself."""
 
+_UNSEEN = "a response of which nobody knows how long it is"
+
 _TOO_LONG = "with the answers before it at their longest, its text is too long to work out"
 
 
@@ -32,7 +36,8 @@ _TOO_LONG = "with the answers before it at their longest, its text is too long t
 class Charge:
     """The cost of one run of a prompt step, and the bytes of its answer at most and probably.
 
-    `unknown` says why a bound is missing, `limit` is the `max_output_tokens` that a budget sets.
+    `said` is what a step goes on from that continues this one. `unknown` says why a bound is
+    missing, `limit` is the `max_output_tokens` that a budget sets.
     """
 
     cost: Cost
@@ -42,20 +47,25 @@ class Charge:
     unknown: str | None
     limit: int | None
     assumes: tuple[str, ...]
+    said: Said
 
 
 def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
     """What the step may cost when it runs once, with all its attempts at a good answer."""
+    before = _said_before(prompt, sight)
     form = merge(merge(terms.below, prompt.parameters), terms.above)
     constant = _sent(_constants(form), terms)
     reply = worst_case(constant, terms.prices)
-    worst, why = _worst(prompt, sight, terms)
-    guess = _likely_body(prompt, sight, terms) or constant
+    worst, why = _worst(prompt, sight, terms, before)
+    alone = _likely_body(prompt, sight, terms) or constant
+    guess = _padded(alone, before.likely_bytes)
     about = likely(guess, terms.prices).usd
-    high = None if worst is None else _of_attempts(worst, attempts, terms)
+    shortening = _shortening(prompt, constant, before, terms)
+    high = None if worst is None else _sum(_of_attempts(worst, attempts, terms), shortening.high)
+    about = _sum(about, shortening.about)
     set_here = terms.limited and _constants(form).get("max_output_tokens") is None
     is_known = all(map(sight.is_known, leaves(form)))
-    least = least_usd(guess if is_known else constant, terms.prices)
+    least = least_usd(alone if is_known else constant, terms.prices)
     return Charge(
         cost=Cost(min(least or 0.0, high or least or 0.0), high, about),
         most_bytes=None if reply.output_tokens is None else reply.output_tokens * BYTES_A_TOKEN,
@@ -64,15 +74,54 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
         unknown=why,
         limit=reply.output_tokens if set_here else None,
         assumes=() if worst is None else worst_case(worst, terms.prices).assumes,
+        said=_said(worst, guess, attempts),
     )
 
 
-def _worst(prompt: Prompt, sight: Sight, terms: Terms) -> tuple[dict[str, JSON] | None, str | None]:
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _shortening(prompt: Prompt, constant: Mapping[str, JSON], before: Said, terms: Terms) -> Cost:
+    """What it costs to make shorter what was said before, which is no longer then than it was."""
+    if prompt.continues is None or not prompt.continues.compact:
+        return Cost()
+    asked = {key: constant[key] for key in ("model", "service_tier") if key in constant}
+    longest = {**asked, "previous_response_id": _UNSEEN}
+    if before.most_tokens is not None:
+        longest["max_output_tokens"] = before.most_tokens
+    guess = _padded(asked, before.likely_bytes)
+    worst = worst_case(longest, terms.prices, before.most_tokens)
+    return Cost(0.0, worst.usd, likely(guess, terms.prices).usd)
+
+
+def _said_before(prompt: Prompt, sight: Sight) -> Said:
+    """What was said before a step: nothing, or all up to the answer that it continues."""
+    if prompt.continues is None:
+        return Said(0, 0)
+    return sight.said.get(prompt.continues.step, Said(None, 0))
+
+
+def _said(worst: Mapping[str, JSON] | None, guess: Mapping[str, JSON], attempts: int) -> Said:
+    """What is said when a step has its good answer, at the last of its attempts."""
+    about = likely(guess)
+    likely_bytes = (about.input_tokens + about.output_tokens) * BYTES_A_TOKEN
+    if worst is None:
+        return Said(None, likely_bytes)
+    again = ((worst_case(worst).output_tokens or 0) * BYTES_A_TOKEN) + _CORRECTION_BYTES
+    return Said(worst_case(_padded(worst, (attempts - 1) * again)).tokens, likely_bytes)
+
+
+def _worst(
+    prompt: Prompt, sight: Sight, terms: Terms, before: Said
+) -> tuple[dict[str, JSON] | None, str | None]:
     """The longest body that the step may send; None and why where it or its price is unknown."""
     try:
-        body = _sent(prompt.body(sight.worst, below=terms.below, above=terms.above), terms)
+        body = _body(prompt, sight.worst, sight, terms)
         form = {**prompt.parameters, **prompt.request}
-        body = _padded(body, sight.unseen_bytes(leaves(form)))
+        body = _padded(body, sight.unseen_bytes(leaves(form)) + (before.most_tokens or 0))
+        if before.most_tokens is None:
+            body["previous_response_id"] = _UNSEEN
     except TemplateFault as fault:
         return None, _TOO_LONG if fault.code == "template-limit" else fault.message
     why = worst_case(body, terms.prices).why_unknown
@@ -81,9 +130,15 @@ def _worst(prompt: Prompt, sight: Sight, terms: Terms) -> tuple[dict[str, JSON] 
 
 def _likely_body(prompt: Prompt, sight: Sight, terms: Terms) -> dict[str, JSON] | None:
     try:
-        return _sent(prompt.body(sight.likely, below=terms.below, above=terms.above), terms)
+        return _body(prompt, sight.likely, sight, terms)
     except TemplateFault:
         return None
+
+
+def _body(prompt: Prompt, scope: Mapping[str, Any], sight: Sight, terms: Terms) -> dict[str, JSON]:
+    """The request in a scope, with what it attaches. Raises TemplateFault."""
+    body = prompt.body(scope, below=terms.below, above=terms.above)
+    return _sent(with_attached(body, prompt, scope, sight, terms), terms)
 
 
 def _of_attempts(body: Mapping[str, JSON], attempts: int, terms: Terms) -> float | None:

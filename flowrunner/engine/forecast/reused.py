@@ -14,7 +14,7 @@ from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.forecast.costs import Row
 from flowrunner.engine.forecast.sight import Sight
 from flowrunner.engine.forecast.terms import Terms
-from flowrunner.engine.leaves import fingerprint
+from flowrunner.engine.leaves import fingerprint, question
 from flowrunner.engine.place import NOTHING, unit_fields
 from flowrunner.engine.ports import Found
 from flowrunner.language.forms import leaves, merge
@@ -60,6 +60,8 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
     wanted = terms.reuse.wanted(step, row.unit)
     if terms.reuse.shelf is None or wanted is None or row.most == 0 or sight.names:
         return Earlier()
+    if prompt.continues or prompt.is_continued or prompt.attach:
+        return Earlier()  # what else is sent with it is known only when it is
     form = merge(merge(terms.below, {**prompt.parameters, **prompt.request}), terms.above)
     if not all(map(sight.is_known, leaves(form))):
         return Earlier()
@@ -67,7 +69,10 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
         body = prompt.body(sight.worst, below=terms.below, above=terms.above)
     except TemplateFault:
         return Earlier()
-    mark = fingerprint("prompt", terms.server, with_limits(body) if terms.limited else body)
+    if "conversation" in body:
+        return Earlier()
+    asked = question(with_limits(body) if terms.limited else body)
+    mark = fingerprint("prompt", terms.server, asked)
     found = terms.reuse.find(step, row.unit, mark, terms.now)
     return Earlier(found, is_new=found is None)
 

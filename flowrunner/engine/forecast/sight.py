@@ -20,13 +20,23 @@ _RUN = "20260131-235959-abcd"
 _LOOP = re.compile(r"\{%[-+]?\s*for\b")
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All that was said up to an answer: tokens at most, None where nobody knows, and the bytes
+    that it probably has."""
+
+    most_tokens: int | None
+    likely_bytes: int
+
+
 @dataclass(slots=True)
 class Sight:
     """Two scopes for the same templates: every unknown text as long as it may become in `worst`,
     as long as it will probably be in `likely`.
 
     `unknown` are the roots of paths that stand for what is unknown (`("steps", "reply")`), `names`
-    variables that do. `sizes` are the most bytes of what steps offer, `fate` what becomes of them.
+    variables that do. `sizes` are the most bytes of what steps offer, `fate` what becomes of them,
+    `said` what those go on from that continue them.
     """
 
     worst: dict[str, Any]
@@ -35,6 +45,7 @@ class Sight:
     names: frozenset[str] = frozenset()
     sizes: dict[str, int] = field(default_factory=dict)
     fate: dict[str, Will] = field(default_factory=dict)
+    said: dict[str, Said] = field(default_factory=dict)
 
     @classmethod
     def of(cls, worst: Mapping[str, JSON], likely: Mapping[str, JSON], now: float) -> Sight:

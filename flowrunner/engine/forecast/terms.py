@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flowrunner.engine.pricing import Prices
 from flowrunner.engine.reuse import Reuse
 from flowrunner.events import JSON
+from flowrunner.language.attachments import FileMark
+from flowrunner.project.attachable import described
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`prices` of the operator; API parameters `below` the file's rank (the project's defaults) and
     `above` it (command line, environment). `limited` says that a budget of the project or the
-    command line is in force, so that every request is sent with limits; `now` is Unix time.
-    `server` is who would answer, `reuse` what stands on the shelf, `until` the only step that is
-    wanted."""
+    command line is in force, so that every request is sent with limits; `now` is Unix time,
+    `folder` where paths of the workflow begin. `look_at` says what kind of file stands at a path
+    and how large it is. `server` is who would answer, `reuse` what stands on the shelf, `until` the
+    only step that is wanted."""
 
     prices: Prices = field(default_factory=dict)
     below: Mapping[str, JSON] = field(default_factory=dict)
@@ -26,3 +30,5 @@ class Terms:
     server: str = ""
     reuse: Reuse = field(default_factory=Reuse)
     until: str | None = None
+    folder: Path = Path()
+    look_at: Callable[[Path], FileMark] = described

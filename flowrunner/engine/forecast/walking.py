@@ -62,7 +62,7 @@ def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Fo
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
     limited = terms.limited or workflow.budget is not None
     wanted = None if terms.until is None else needed(workflow, terms.until)
-    walk = _Walk(replace(terms, limited=limited), wanted)
+    walk = _Walk(replace(terms, limited=limited, folder=workflow.folder), wanted)
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
     return Forecast(tuple(rows), cost)
 
@@ -179,6 +179,7 @@ class _Walk:
         worst = standins.of_answer(name, standins.Answer(due.most_bytes, shape))
         likely = standins.of_answer(name, standins.Answer(due.likely_bytes, shape))
         sight.keep(step.id, worst, likely, size=due.most_bytes, known=False)
+        sight.said[step.id] = due.said
         cost = due.cost if head.most and earlier.found is None else Cost()
         cost = cost.maybe() if head.will == "maybe" else cost
         row = replace(
@@ -225,7 +226,8 @@ class _Walk:
         """The steps of the workflow that is called, within its own budget and the caller's."""
         called = call.workflow
         own = called.budget.stop_at_usd if called.budget else None
-        terms = replace(self.terms, limited=self.terms.limited or called.budget is not None)
+        limited = self.terms.limited or called.budget is not None
+        terms = replace(self.terms, limited=limited, folder=called.folder)
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
         inner = place.inside(step, Fate(head.will, head.because))

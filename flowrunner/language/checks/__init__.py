@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 
 from flowrunner.diagnostics import Finding
+from flowrunner.language.checks.attaching import check_attaching
 from flowrunner.language.checks.braces import check_braces
 from flowrunner.language.checks.branches import check_branches, complete_branches
 from flowrunner.language.checks.calls import check_calls
@@ -17,6 +18,8 @@ from flowrunner.language.checks.conflicts import (
     check_request,
     refusals_without_conflict,
 )
+from flowrunner.language.checks.continues import check_continues
+from flowrunner.language.checks.conversations import check_conversations
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
@@ -39,7 +42,15 @@ _OF_THE_FILE = (
     check_braces,
     check_model_names,
 )
-_OF_PLACES = (check_ids, check_needs, check_mentions, check_reach, check_keys)
+_OF_PLACES = (
+    check_ids,
+    check_needs,
+    check_mentions,
+    check_reach,
+    check_keys,
+    check_continues,
+    check_conversations,
+)
 _OF_SIGHTS = (check_branches, check_calls)
 
 
@@ -60,6 +71,7 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
     empty = may_be_empty(places, complete_branches(workflow, sights))
     findings += check_templates(workflow, sights, sights.ending(empty))
     findings += check_files(places, sights)
+    findings += check_attaching(places, sights)
     findings += check_models(workflow, today)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))

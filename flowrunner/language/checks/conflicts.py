@@ -7,15 +7,44 @@ from typing import Any
 
 from flowrunner.catalog import parameters
 from flowrunner.diagnostics import Finding, Route, did_you_mean
-from flowrunner.language.workflow import Workflow
+from flowrunner.language.request import Prompt
+from flowrunner.language.workflow import Step, Workflow
 from flowrunner.language.workflow.reader import mapping
 
 
 def check_conflicts(workflow: Workflow) -> Iterator[Finding]:
     """Pairs of keys of one step that exclude each other."""
+    defaults = mapping(mapping(workflow.document.value).get("defaults"))
+    yield from _deliveries(defaults, ("defaults",))
     for step in workflow.all_steps():
         fields = workflow.written(step)
         yield from _pairs(fields, step.route)
+        yield from _histories(step, fields)
+        yield from _deliveries(fields, step.route)
+        if mapping(fields.get("stream_options")) and not _is_streamed(step):
+            yield _conflict(
+                "`stream_options` says how a stream is sent, but the step does not stream",
+                (*step.route, "stream_options"),
+                "write `delivery: stream` too, or take it out",
+            )
+
+
+def _histories(step: Step, fields: Mapping[str, Any]) -> Iterator[Finding]:
+    """A response that is named and a conversation, also where `defaults` bring one of them."""
+    if not isinstance(step.verb, Prompt) or step.verb.continues is not None:
+        return
+    given = step.verb.parameters
+    if given.get("conversation") is None or given.get("previous_response_id") is None:
+        return
+    key = "previous_response_id" if "previous_response_id" in fields else "conversation"
+    own = {"conversation", "previous_response_id"} <= fields.keys()
+    other = "conversation" if key == "previous_response_id" else "previous_response_id"
+    yield _conflict(
+        "`conversation` and `previous_response_id` cannot stand together: each brings its own "
+        "history",
+        (*step.route, key),
+        "keep one of them" if own else f"`{other}: null` here takes back what `defaults` say",
+    )
 
 
 def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
@@ -32,19 +61,29 @@ def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
             (*route, "text", "format"),
             f"take `format` out: `{shaped}` writes it",
         )
-    if fields.get("conversation") is not None and fields.get("previous_response_id") is not None:
-        yield _conflict(
-            "`conversation` and `previous_response_id` cannot stand together: each brings its own "
-            "history",
-            (*route, "previous_response_id"),
-            "keep one of them",
-        )
     if fields.get("background") is True and fields.get("store") is False:
         yield _conflict(
             "`background: true` needs a stored response, but `store` is `false`",
             (*route, "store"),
             "take `store: false` out",
         )
+
+
+def _deliveries(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
+    """`delivery` beside the API's own word for the same thing."""
+    delivery = fields.get("delivery")
+    for key in ("stream", "background"):
+        said = fields.get(key)
+        if isinstance(delivery, str) and isinstance(said, bool) and said != (delivery == key):
+            yield _conflict(
+                f"`delivery: {delivery}` and `{key}: {str(said).lower()}` do not agree",
+                (*route, key),
+                f"take `{key}` out: `delivery` says it all",
+            )
+
+
+def _is_streamed(step: Step) -> bool:
+    return isinstance(step.verb, Prompt) and step.verb.parameters.get("stream") is True
 
 
 def _conflict(message: str, route: Route, help: str) -> Finding:  # noqa: A002
@@ -59,7 +98,12 @@ def refusals_without_conflict(workflow: Workflow, conflicts: list[Finding]) -> I
             yield refusal
 
 
-_PARTNERS = {"previous_response_id": "conversation", "store": "background"}
+_PARTNERS = {
+    "previous_response_id": "conversation",
+    "store": "background",
+    "stream": "delivery",
+    "background": "delivery",
+}
 
 
 def check_request(workflow: Workflow) -> Iterator[Finding]:

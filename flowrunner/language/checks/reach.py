@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from flowrunner.diagnostics import Finding
 from flowrunner.language.checks.order import Places
 from flowrunner.language.forms import Leaf
+from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import alternatives
 from flowrunner.language.templates import Mention
 from flowrunner.language.workflow import Branch, Step
@@ -24,7 +25,8 @@ def check_reach(places: Places) -> Iterator[Finding]:
         if _is_off(step) or any(outer.step.id in off for outer, _ in place.around):
             off.add(step.id)
             continue
-        dead = [name for name in _demanded(step) if name in off and name != step.id]
+        leaned_on = [*_demanded(step), *_parents(step)]
+        dead = [name for name in dict.fromkeys(leaned_on) if name in off and name != step.id]
         if dead:
             off.add(step.id)
             yield _never_runs(step, dead)
@@ -47,13 +49,23 @@ def _demanded(step: Step) -> dict[str, tuple[Leaf, Mention]]:
     return found
 
 
+def _parents(step: Step) -> list[str]:
+    """The step that it continues, which it cannot do without either."""
+    continues = step.verb.continues if isinstance(step.verb, Prompt) else None
+    return [] if continues is None else [continues.step]
+
+
 def _never_runs(step: Step, dead: list[str]) -> Finding:
     names = alternatives(sorted(dead), "and")
+    too = f"switch `{step.id}` off too"
+    does, fix = "mentions", f"write `first(…)` or `default(…)` around the mention, or {too}"
+    if set(dead) <= {*_parents(step)}:
+        does, fix = "continues", f"take the `if` away, or {too}"
     return Finding(
         "never-runs",
-        f"`{step.id}` never runs: it mentions {names}, which never runs",
+        f"`{step.id}` never runs: it {does} {names}, which never runs",
         (*step.route, "id"),
-        f"write `first(…)` or `default(…)` around the mention, or switch `{step.id}` off too",
+        fix,
         severity="warning",
     )
 

@@ -76,9 +76,11 @@ def _with_fix(leaf: Leaf, finding: Finding, sight: Sight) -> Finding:
 
 
 def _purpose(step: Step | None, leaf: Leaf) -> Purpose:
-    """What a template is for. A file may decide something, and be given to another workflow."""
-    is_argument = step is not None and leaf.route[len(step.route) :][:1] == ("with",)
-    if leaf.used_as == "branch" or is_argument:
+    """What a template is for. A file may decide something, be attached, and be given to another
+    workflow."""
+    key = leaf.route[len(step.route) :][:1] if step is not None else ()
+    takes_files = key == ("with",) or (key == ("attach",) and leaf.route[-1] != "detail")
+    if leaf.used_as == "branch" or takes_files:
         return "condition"
     return leaf.used_as
 

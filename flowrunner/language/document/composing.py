@@ -37,8 +37,13 @@ MAX_FAULTS = 200
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _NOTHING = object()
+_PARSERS_DEPTH = "maximum nesting depth"
 
 Opening: TypeAlias = MappingStartEvent | SequenceStartEvent
+
+
+def _too_deep(start: int) -> Fault:
+    return Fault("too-deep", f"the file is nested deeper than {MAX_DEPTH} levels", start)
 
 
 class Halt(Exception):
@@ -118,10 +123,17 @@ class Composer:
             AliasEvent: self._alias,
             DocumentStartEvent: self._document,
         }
-        for event in _events(self._text):
-            reaction = react.get(type(event))
-            if reaction is not None:
-                reaction(event)
+        try:
+            for event in _events(self._text):
+                reaction = react.get(type(event))
+                if reaction is not None:
+                    reaction(event)
+        except yaml.MarkedYAMLError as error:
+            if _PARSERS_DEPTH not in (error.problem or ""):
+                raise
+            # Newer parsers look ahead, and give up before they tell of the first bracket.
+            start = 0 if error.problem_mark is None else error.problem_mark.index
+            raise Halt(_too_deep(start)) from None
         self._check_anchors()
 
     def _document(self, event: DocumentStartEvent) -> None:
@@ -135,8 +147,7 @@ class Composer:
 
     def _open(self, event: Opening) -> None:
         if len(self._stack) >= MAX_DEPTH:
-            message = f"the file is nested deeper than {MAX_DEPTH} levels"
-            raise Halt(Fault("too-deep", message, _start(event)))
+            raise Halt(_too_deep(_start(event)))
         self._count(_start(event))
         is_mapping = isinstance(event, MappingStartEvent)
         start = self._without_properties(_start(event), event)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flowrunner.language.forms import Leaf
+from flowrunner.language.request import Prompt
 from flowrunner.language.templates import Mention
 from flowrunner.language.workflow.parts import (
     Branch,
@@ -19,6 +20,7 @@ from flowrunner.language.workflow.parts import (
     Steps,
     Verb,
 )
+from flowrunner.language.workflow.talks import Talk, shares_talk, talks_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +91,7 @@ def lift(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     edges: dict[int, _Edges] = {id(place.step): _Edges() for place in places}
     for place in places:
         _add_mentions(place, known, edges)
+        _add_parent(place, known, edges)
         for name in place.step.needs:
             lifted = _lifted(place, known.get(name))
             if lifted is not None:
@@ -110,6 +113,18 @@ def _add_mentions(place: Place, known: Mapping[str, Place], edges: Mapping[int, 
             own.unguarded |= {name} if lifted is None else {name, lifted[1]}
 
 
+def _add_parent(place: Place, known: Mapping[str, Place], edges: Mapping[int, _Edges]) -> None:
+    """A step leans on the one that it continues as on one that it mentions."""
+    verb = place.step.verb
+    if not isinstance(verb, Prompt) or verb.continues is None:
+        return
+    name = verb.continues.step
+    lifted = _lifted(place, known.get(name))
+    if lifted is not None:
+        edges[id(lifted[0])].mentioned[lifted[1]] = None
+        edges[id(place.step)].unguarded.add(name)
+
+
 def _lifted(place: Place, target: Place | None) -> tuple[Step, str] | None:
     """The step that waits and the id it waits for; None where nothing is waited for."""
     shared = None if target is None else shared_list(place, target)
@@ -121,13 +136,16 @@ def _lifted(place: Place, target: Place | None) -> tuple[Step, str] | None:
 def _rebuilt(steps: tuple[Step, ...], edges: Mapping[int, _Edges]) -> tuple[Step, ...]:
     gates: dict[str, None] = {}
     effect: str | None = None
+    spoken: dict[Talk, str] = {}
     rebuilt = []
     for step in steps:
         own = edges[id(step)]
         verb = _rebuilt_verb(step, edges)
         done = dataclasses.replace(step, verb=verb)
         has_effects = _has_effects(done)
+        talks = talks_of(done)
         earlier = [effect] if has_effects and effect is not None else []
+        earlier += [id_ for talk, id_ in spoken.items() if talk in talks]
         waits_for = dict.fromkeys([*own.mentioned, *own.needed, *gates, *earlier])
         rebuilt.append(
             dataclasses.replace(
@@ -135,12 +153,14 @@ def _rebuilt(steps: tuple[Step, ...], edges: Mapping[int, _Edges]) -> tuple[Step
                 waits_for=tuple(waits_for),
                 unguarded=frozenset(own.unguarded),
                 has_effects=has_effects,
+                shares_conversation=shares_talk(done),
             )
         )
         if step.is_gate:
             gates[step.id] = None
         if has_effects:
             effect = step.id
+        spoken |= dict.fromkeys(talks, step.id)
     return tuple(rebuilt)
 
 

@@ -267,11 +267,12 @@ class Step:
     `waits_for` are the steps of the same list that must have ended first: those that this step and
     the steps inside it mention or need, where a step inside a group, branch or loop stands for the
     one of this list that holds it; gates above; the last step above with effects, where this one
-    has effects. What stands in an enclosing list is waited for by the enclosing step.
+    has effects; the last one that speaks in a conversation of this one. What stands in an enclosing
+    list is waited for by the enclosing step.
     `unguarded` are the steps that make this one skipped when they were skipped, by their own ids as
     the step itself mentions them (they may stand in an enclosing list or inside another step), and
     the ids of `waits_for` that they stand for. `has_effects` says that the step or one inside it
-    changes something outside the run.
+    changes something outside the run, `shares_conversation` that all its items speak in one.
     """
 
     id: str
@@ -293,6 +294,7 @@ class Step:
     waits_for: tuple[str, ...] = ()
     unguarded: frozenset[str] = frozenset()
     has_effects: bool = False
+    shares_conversation: bool = False
 
     @property
     def condition_text(self) -> str | None:

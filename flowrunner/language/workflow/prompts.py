@@ -14,9 +14,10 @@ from flowrunner.diagnostics import Finding, Route
 from flowrunner.events import JSON
 from flowrunner.language.forms import Form, Leaf, leaves, merge, plain, text_of
 from flowrunner.language.json_places import span_of
-from flowrunner.language.request import Prompt, answer_format
+from flowrunner.language.request import CARRIED_OVER, Continue, Prompt, answer_format
 from flowrunner.language.shapes import ANY, Shape, check_strict_schema, found, read_shape
 from flowrunner.language.spelling import spell
+from flowrunner.language.workflow.attaching import read_attachments
 from flowrunner.language.workflow.reader import Reader, mapping
 
 ROLES = ("developer", "user", "assistant", "system")
@@ -47,9 +48,21 @@ def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> 
             read[key] = reader.leaf(value, here)
         elif key == "text":
             read[key] = _read_text(reader, value, here)
-        elif key in parameters() and key != "stream":
+        elif key == "stream":
+            read[key] = True if value is True else None
+        elif key in parameters():
             read[key] = reader.form(spell(key, value), here)
+    delivery = fields.get("delivery")
+    if isinstance(delivery, str):
+        read |= _DELIVERED.get(delivery, {})
     return read
+
+
+_DELIVERED: Mapping[str, Mapping[str, Form]] = {
+    "direct": {"stream": None},
+    "stream": {"stream": True},
+}
+"""What a `delivery` means in the words of the API; it takes the place of what `defaults` say."""
 
 
 def _read_file(reader: Reader, value: JSON, route: Route) -> Form:
@@ -109,13 +122,24 @@ def _read_text(reader: Reader, value: JSON, route: Route) -> Form:
 
 
 def build_prompt(
-    reader: Reader, fields: Mapping[str, Any], route: Route, defaults: Mapping[str, Form]
+    reader: Reader,
+    fields: Mapping[str, Any],
+    route: Route,
+    defaults: Mapping[str, Form],
+    parent: Prompt | None = None,
 ) -> Prompt:
-    """The request of one prompt step, the defaults of the file below its own keys."""
+    """The request of one prompt step, the defaults of the file below its own keys, and what carries
+    over from the one that it continues between them."""
     own = read_parameters(reader, fields, route)
+    if parent is not None:
+        kept = {key: parent.parameters[key] for key in CARRIED_OVER if key in parent.parameters}
+        defaults = {**defaults, **kept}
     if "prompt" in own or "input" in own:
         # A step that says what to ask replaces whatever the defaults ask.
         defaults = {key: form for key, form in defaults.items() if key != "input"}
+    if own.get("conversation") is not None:
+        # One conversation replaces another as a whole, whatever names it.
+        defaults = {key: form for key, form in defaults.items() if key != "conversation"}
     output = read_output(reader, fields, route)
     schema = read_schema(reader, fields, route)
     merged = merge(defaults, own)
@@ -128,12 +152,24 @@ def build_prompt(
         output=output,
         schema=schema,
         may_change_things=_may_change_things(merged),
+        continues=read_continue(fields),
+        attach=read_attachments(reader, fields, route),
+        within=text_of(fields.get("within")),
     )
+
+
+def read_continue(fields: Mapping[str, Any]) -> Continue | None:
+    """Which step another one continues, as the file says."""
+    written = fields.get("continue")
+    named = mapping(written).get("step") if isinstance(written, Mapping) else written
+    compact = mapping(written).get("compact") is True
+    return Continue(named, compact) if isinstance(named, str) else None
 
 
 def prompt_leaves(prompt: Prompt) -> list[Leaf]:
     """Every template of a prompt step, those of the defaults included."""
-    return [*leaves(prompt.parameters), *leaves(prompt.request)]
+    attached = [form for each in prompt.attach for form in (each.file, each.detail)]
+    return [*leaves(prompt.parameters), *leaves(prompt.request), *leaves(attached)]
 
 
 def read_output(reader: Reader, fields: Mapping[str, Any], route: Route) -> Shape | None:

@@ -5,8 +5,8 @@ Who waits for whom is left to `lifting`, the requests of prompt steps to `prompt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from flowrunner.diagnostics import Diagnostic, Route
@@ -45,6 +45,7 @@ from flowrunner.language.workflow.prompts import (
     build_prompt,
     is_prompt,
     prompt_leaves,
+    read_continue,
     read_output,
     read_schema,
 )
@@ -94,12 +95,16 @@ class StepBuilder:
 
     def build(self, steps: JSON, route: Route) -> tuple[Step, ...]:
         """The steps of a list at a route; () for what is no list."""
-        written = enumerate(steps if isinstance(steps, list) else [])
-        return tuple(self.build_step(mapping(fields), (*route, at)) for at, fields in written)
+        built: list[Step] = []
+        for at, fields in enumerate(steps if isinstance(steps, list) else []):
+            built.append(self.build_step(mapping(fields), (*route, at), built))
+        return _told_of_children(built)
 
-    def build_step(self, fields: Mapping[str, Any], route: Route) -> Step:
+    def build_step(
+        self, fields: Mapping[str, Any], route: Route, above: Sequence[Step] = ()
+    ) -> Step:
         for_each, of_list = read_for_each(self.reader, fields, route)
-        verb, found = self.build_verb(fields, route)
+        verb, found = self.build_verb(fields, route, above)
         condition, of_condition = read_condition(self.reader, fields, route)
         repeat, of_repeat = read_repeat(self.reader, fields, route)
         saved = self.reader.leaf(fields.get("save_to"), (*route, "save_to"))
@@ -125,9 +130,10 @@ class StepBuilder:
             leaves=(*of_list, *found, *of_condition, *of_repeat, *([saved] if saved else [])),
         )
 
-    def build_verb(self, fields: Mapping[str, Any], route: Route) -> _Built:
+    def build_verb(self, fields: Mapping[str, Any], route: Route, above: Sequence[Step]) -> _Built:
         if is_prompt(fields):
-            prompt = build_prompt(self.reader, fields, route, self.parameters)
+            parent = _parent(fields, above)
+            prompt = build_prompt(self.reader, fields, route, self.parameters, parent)
             return prompt, prompt_leaves(prompt)
         for key, build in _VERBS.items():
             if key in fields:
@@ -207,6 +213,27 @@ class StepBuilder:
         arguments = mapping(self.reader.form(written, (*route, "with"), "value"))
         found = list(leaves(arguments))
         return CallWorkflow(path, called.workflow, arguments, called.output), found
+
+
+def _parent(fields: Mapping[str, Any], above: Sequence[Step]) -> Prompt | None:
+    """The prompt step above that a step continues, where there is one."""
+    continues = read_continue(fields)
+    if continues is None:
+        return None
+    found = (step.verb for step in above if step.id == continues.step)
+    return next((verb for verb in found if isinstance(verb, Prompt)), None)
+
+
+def _told_of_children(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps of a list, those that others of it continue knowing so."""
+    prompts = [step.verb for step in steps if isinstance(step.verb, Prompt)]
+    parents = {verb.continues.step for verb in prompts if verb.continues is not None}
+    return tuple(
+        replace(step, verb=replace(step.verb, is_continued=True))
+        if step.id in parents and isinstance(step.verb, Prompt)
+        else step
+        for step in steps
+    )
 
 
 def _as_spelled(arguments: Mapping[str, Any], workflow: Workflow) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from html import escape as _escape
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flowrunner.visible import escape_of, has_hidden, parts, visible
 
 _KEY = object()
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+=*")
 _MARKED = re.compile("[&<>\"']")
 
 
@@ -176,6 +177,22 @@ def link(url: str) -> Markup:
         return element("span", "address", url)
     attributes = {"href": url, "rel": "noopener noreferrer", "target": "_blank", "class": "address"}
     return element("a", attributes, url)
+
+
+def side_file(path: str) -> Markup:
+    """A file in the folder of the run, which stands beside the page."""
+    parts = path.split("/")
+    if parts[0] != "files" or {"", ".", ".."} & set(parts):
+        return element("code", "", path)
+    address = escape("/".join(quote(part, safe="") for part in parts))
+    return Markup(f'<a href="{address}">{escape(path)}</a>', _KEY)
+
+
+def picture(data_url: str, words: str) -> Markup | None:
+    """A picture that the page itself holds; None for anything else."""
+    if not _PICTURE.fullmatch(data_url):
+        return None
+    return Markup(f'<img class="picture" src="{data_url}" alt="{escape(words)}">', _KEY)
 
 
 def is_web_address(url: str) -> bool:

@@ -8,8 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowrunner.events import JSON
-from flowrunner.report.figures import counted, duration
-from flowrunner.report.html.markup import Child, Markup, element, link, several
+from flowrunner.report.figures import attached_words, counted, duration
+from flowrunner.report.html.markup import (
+    Child,
+    Markup,
+    element,
+    link,
+    picture,
+    several,
+    side_file,
+)
 from flowrunner.report.html.nesting import approval, reused
 from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw, tokens_line
 from flowrunner.report.html.values import raw_json, readable, short
@@ -82,6 +90,7 @@ def _asked(asked: JSON) -> Child:
     messages = [("instructions", asked["instructions"])] if asked["instructions"] else []
     messages += [(message["role"], message["content"]) for message in asked["messages"]]
     told: list[Child] = [_message(role, content) for role, content in messages]
+    told += _listed("Attached", [raw(attached_words(each)) for each in asked["attached"]])
     if asked["tools"]:
         told.append(element("p", "soft", "Tools: ", ", ".join(asked["tools"])))
     if asked["output_schema"]:
@@ -107,7 +116,8 @@ def _answered(answered: JSON) -> Child:
     if given is not None:
         told.append(element("div", "message answer", readable(given)))
     told += _sources(answered["sources"])
-    told += _listed("Files", [raw(name) for name in answered["files"]])
+    told += [picture(url, "A picture of the answer") for url in answered["pictures"]]
+    told += _listed("Files", [side_file(name) for name in answered["files"]])
     told += _listed("Tool calls", [readable({"value": one}) for one in answered["tool_calls"]])
     return several(*told)
 

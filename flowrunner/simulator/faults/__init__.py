@@ -6,8 +6,17 @@ fault on the wire is left to `api` and `connection`.
 
 from __future__ import annotations
 
-from flowrunner.simulator.faults.effects import Effect, Match, Rule
+from flowrunner.simulator.faults.effects import Effect, Endpoint, Match, Rule
 from flowrunner.simulator.faults.errors import error_of
 from flowrunner.simulator.faults.plan import FaultPlan, Incoming, Striking
 
-__all__ = ["Effect", "FaultPlan", "Incoming", "Match", "Rule", "Striking", "error_of"]
+__all__ = [
+    "Effect",
+    "Endpoint",
+    "FaultPlan",
+    "Incoming",
+    "Match",
+    "Rule",
+    "Striking",
+    "error_of",
+]

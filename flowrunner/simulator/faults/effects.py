@@ -8,7 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Endpoint = Literal["create", "retrieve"]
+from flowrunner.simulator.background import Pace
+from flowrunner.simulator.stream import StreamFault
+
+Endpoint = Literal[
+    "create",
+    "retrieve",
+    "cancel",
+    "delete",
+    "input_items",
+    "input_tokens",
+    "compact",
+    "conversations",
+    "files",
+    "containers",
+]
+"""What fault plans call the endpoints; a rule that names none is about `create`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +52,8 @@ class Effect:
     in drops of `drip` bytes every `drip_s`, cut after `cut` bytes of the body, and at the end
     finished, closed, reset or left hanging (for `hang_s`, then closed). `reply_starts` is False
     where not even a status line is sent. `after_processing` means that the server did the paid work
-    although the client does not see it.
+    although the client does not see it. `stream` is about streamed calls only, `pace` about those
+    in the background.
     """
 
     status: int | None = None
@@ -57,6 +73,8 @@ class Effect:
     drip: int | None = None
     drip_s: float = 0.0
     after_processing: bool = False
+    stream: StreamFault | None = None
+    pace: Pace | None = None
 
     @property
     def replaces_answer(self) -> bool:
@@ -64,11 +82,19 @@ class Effect:
         return self.status is not None or self.content is not None or not self.reply_starts
 
     @property
+    def is_processed(self) -> bool:
+        """Whether the server does what a call that this strikes asks for."""
+        return self.after_processing or not self.replaces_answer
+
+    @property
     def is_paid(self) -> bool:
         """Whether the server does the work for a call that this strikes."""
         if self.after_processing:
             return True
-        return not self.replaces_answer and self.response_status in (None, "incomplete")
+        fails = self.response_status not in (None, "incomplete")
+        fails = fails or (self.stream is not None and self.stream.error is not None)
+        never_begins = self.pace is not None and self.pace.queued_forever
+        return not (self.replaces_answer or fails or never_begins)
 
 
 @dataclass(frozen=True, slots=True)

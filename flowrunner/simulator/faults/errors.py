@@ -32,7 +32,9 @@ _QUOTA_CODES = (
     "project_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
 )
-_BUSY = "Another request is using this conversation. Please retry in a few seconds."
+_BUSY = (
+    "Another process is currently operating on this conversation. Please retry in a few seconds."
+)
 _FAST = "Slow down: your traffic grew too fast."
 _BY_CODE = {
     **dict.fromkeys(_QUOTA_CODES, (_QUOTA, "insufficient_quota")),
@@ -56,3 +58,13 @@ def error_of(status: int, ordered: Mapping[str, Any]) -> dict[str, Any]:
     body = error_envelope(message, type=kind, code=code)
     body["error"] |= ordered
     return body
+
+
+_STATUS_OF = {"rate_limit_exceeded": 429, "server_is_overloaded": 503, "slow_down": 503}
+
+
+def stream_error(ordered: Mapping[str, Any]) -> dict[str, Any]:
+    """The error that a stream tells of, in fields that the API would have put into an envelope."""
+    status = _STATUS_OF.get(str(ordered.get("code")), 500)
+    told: dict[str, Any] = error_of(status, ordered)["error"]
+    return told

@@ -5,6 +5,7 @@ How a plan is written down is left to `reading`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class Striking:
     def __init__(self, plan: FaultPlan, seed: int) -> None:
         self._rules = plan.rules
         self._seed = seed
-        self._calls: dict[str, int] = {"create": 0, "retrieve": 0}
+        self._calls: Counter[Endpoint] = Counter()
         self._strikes = [0] * len(plan.rules)
 
     def pick(self, incoming: Incoming) -> tuple[str, Effect] | None:

@@ -6,6 +6,7 @@
       - match: { contains: invoice }
         times: 2
         do: { reset: before, after_processing: true }
+      - do: { stream: { cut: before_terminal }, background: { polls_until_done: 3 } }
 
 What the rules then do is left to `plan`.
 """
@@ -13,27 +14,20 @@ What the rules then do is left to `plan`.
 from __future__ import annotations
 
 import difflib
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
 
 from flowrunner.errors import UsageError
+from flowrunner.simulator.background import Pace
 from flowrunner.simulator.faults.effects import Effect, Match, Rule
-
-Reader: TypeAlias = Callable[[Any], dict[str, Any]]
-"""From what was written under a key to the fields of a Match or Effect; raises _Wrong."""
+from flowrunner.simulator.faults.keys import BACKGROUND, EFFECT, MATCH, RULE, STREAM
+from flowrunner.simulator.faults.values import Reader, Wrong, found
+from flowrunner.simulator.stream import Framing, StreamFault
 
 _HELP = "write a rule as `- match: { call: 3 }` and below it `do: { status: 429, retry_after: 1 }`"
-_OURS = frozenset({"content-length", "transfer-encoding", "connection"})
-_HTML = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
-
-
-class _Wrong(Exception):
-    """What was expected, to be put after "must be"."""
 
 
 def value_of(path: Path) -> Any:
@@ -57,7 +51,7 @@ def rules_of(value: Any, shown: str) -> tuple[Rule, ...]:
     if isinstance(value, Mapping) and set(value) == {"faults"}:
         value = value["faults"]
     if not isinstance(value, list):
-        message = f"{shown}: a fault plan must be a list of rules, found {_found(value)}."
+        message = f"{shown}: a fault plan must be a list of rules, found {found(value)}."
         raise UsageError(message, help=_HELP)
     wrong: list[str] = []
     rules = [_rule(written, f"rule {number}", wrong) for number, written in enumerate(value, 1)]
@@ -70,18 +64,29 @@ def _rule(written: Any, name: str, wrong: list[str]) -> Rule:
     if not isinstance(written, Mapping) or not written.get("do"):
         wrong.append(f"{name}: it must say what goes wrong under `do`.")
         return Rule(Match(), Effect())
-    parts = _fields(written, _RULE, name, wrong)
-    match = _fields(written.get("match") or {}, _MATCH, f"{name}, `match`", wrong)
-    effect = _fields(written["do"], _EFFECT, f"{name}, `do`", wrong)
+    parts = _fields(written, RULE, name, wrong)
+    match = _fields(written.get("match") or {}, MATCH, f"{name}, `match`", wrong)
+    effect = _fields(written["do"], EFFECT, f"{name}, `do`", wrong)
+    if "stream" in effect:
+        effect["stream"] = _stream(effect["stream"], name, wrong)
+    if "pace" in effect:
+        effect["pace"] = Pace(**_fields(effect["pace"], BACKGROUND, f"{name}, `background`", wrong))
     wrong += [f"{name}: {sentence}" for sentence in _contradictions(effect)]
     return Rule(Match(**match), Effect(**effect), parts.get("times"))
+
+
+def _stream(written: Any, name: str, wrong: list[str]) -> StreamFault:
+    fields = _fields(written, STREAM, f"{name}, `stream`", wrong)
+    wrong += [f"{name}, `stream`: {sentence}" for sentence in _stream_contradictions(fields)]
+    framing = {key: fields.pop(key) for key in Framing.__slots__ if key in fields}
+    return StreamFault(framing=Framing(**framing), **fields)
 
 
 def _fields(
     written: Any, readers: Mapping[str, Reader], name: str, wrong: list[str]
 ) -> dict[str, Any]:
     if not isinstance(written, Mapping):
-        wrong.append(f"{name} must be a mapping, found {_found(written)}.")
+        wrong.append(f"{name} must be a mapping, found {found(written)}.")
         return {}
     fields: dict[str, Any] = {}
     came_from: dict[str, str] = {}
@@ -92,8 +97,8 @@ def _fields(
             continue
         try:
             read = readers[key](value)
-        except _Wrong as fault:
-            wrong.append(f"{name}: `{key}` must be {fault}, found {_found(value)}.")
+        except Wrong as fault:
+            wrong.append(f"{name}: `{key}` must be {fault}, found {found(value)}.")
             continue
         if "headers" in read:
             read["headers"] = fields.pop("headers", ()) + read["headers"]
@@ -117,9 +122,23 @@ def _contradictions(effect: Mapping[str, Any]) -> Iterator[str]:
         yield "`code` needs a `response_status`, such as `response_status: failed`."
     if "content_type" in effect and "content" not in effect:
         yield "`content_type` needs a `body`."
-    changed = {"response_status", "refusal", "fields"} & effect.keys()
+    stream = effect.get("stream")
+    if stream is not None and stream.cut is not None and "ending" in effect:
+        yield "a stream with a `cut` says how it ends with `then`."
+    changed = {"response_status", "refusal", "fields", "stream"} & effect.keys()
     if changed and {"status", "content"} & effect.keys():
         yield "a reply of its own cannot stand with a change of the simulator's answer."
+
+
+def _stream_contradictions(fields: Mapping[str, Any]) -> Iterator[str]:
+    for key, field in (("error_after",) * 2, ("error_form", "nested"), ("failed", "is_failed")):
+        if field in fields and "error" not in fields:
+            yield f"`{key}` needs an `error`, such as `error: server_error`."
+    if "then" in fields and "cut" not in fields:
+        yield "`then` needs a `cut`, such as `cut: before_terminal`."
+    for key in ("done", "last_blank_line"):
+        if key in fields and "cut" in fields:
+            yield f"`{key}` is about the end of a stream, which a `cut` takes away."
 
 
 def _nearest(key: str, known: Mapping[str, Any]) -> str:
@@ -127,182 +146,3 @@ def _nearest(key: str, known: Mapping[str, Any]) -> str:
     if near:
         return f"; did you mean `{near[0]}`?"
     return f"; it may have {', '.join(f'`{name}`' for name in known)}."
-
-
-def _found(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    kind = "number" if isinstance(value, int | float) else "text"
-    return f"the {kind} `{str(value)[:60]}`"
-
-
-def _whole(value: Any, low: int, high: int | None = None) -> int:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if is_whole and low <= value and (high is None or value <= high):
-        return int(value)
-    raise _Wrong(f"a whole number from {low} " + ("on" if high is None else f"to {high}"))
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9:
-        return float(value)
-    raise _Wrong("a number of seconds, 0 or more")
-
-
-def _yes(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise _Wrong("`true` or `false`")
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise _Wrong("a text")
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value in choices:
-            return str(value)
-        raise _Wrong("one of " + ", ".join(f"`{choice}`" for choice in choices))
-
-    return read
-
-
-def _as(field: str, read: Callable[[Any], Any]) -> Reader:
-    return lambda value: {field: read(value)}
-
-
-def _calls(value: Any) -> tuple[int, ...]:
-    numbers = value if isinstance(value, list) else [value]
-    if not numbers:
-        raise _Wrong("the number of a call, counted from 1, or a list of them")
-    return tuple(_whole(number, 1) for number in numbers)
-
-
-def _share(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-        return float(value)
-    raise _Wrong("a share from 0 to 1")
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return {str(key): inner for key, inner in value.items()}
-    raise _Wrong("a mapping")
-
-
-def _error(value: Any) -> dict[str, Any]:
-    return {"code": value} if isinstance(value, str) else _mapping(value)
-
-
-def _headers(value: Any) -> tuple[tuple[str, str], ...]:
-    return tuple(_header(name, text) for name, text in _mapping(value).items())
-
-
-def _header(name: str, value: Any) -> tuple[str, str]:
-    text = str(value)
-    if name.lower() in _OURS:
-        raise _Wrong(f"headers without `{name}`, which the simulator sets itself")
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-        raise _Wrong("headers with names of letters, digits and dashes")
-    if not text.isprintable() or text != text.strip() or any(ord(char) > 0xFF for char in text):
-        raise _Wrong("headers of visible text on one line")
-    return name, text
-
-
-def _retry_after(value: Any) -> dict[str, Any]:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _Wrong("a number of seconds or the text of the header")
-    return {"headers": (_header("retry-after", value),)}
-
-
-def _body(value: Any) -> dict[str, Any]:
-    if isinstance(value, bytes):
-        return {"content": value}
-    if isinstance(value, str):
-        return {"content": value.encode()}
-    return {"content": json.dumps(value).encode()}
-
-
-def _page(usual: str, content_type: str) -> Reader:
-    def read(value: Any) -> dict[str, Any]:
-        if value is not True and not isinstance(value, str):
-            raise _Wrong("`true` or the text to send")
-        text = usual if value is True else value
-        return {"content": text.encode(), "content_type": content_type}
-
-    return read
-
-
-def _end(ending: str) -> Reader:
-    def read(value: Any) -> dict[str, Any]:
-        if value is True or value == "before":
-            return {"ending": ending, "reply_starts": False}
-        if value == "after_headers":
-            return {"ending": ending, "cut": 0}
-        if ending == "hang" and isinstance(value, int | float) and value is not False:
-            return {"ending": ending, "reply_starts": False, "hang_s": _number(value)}
-        seconds = " or a number of seconds" if ending == "hang" else ""
-        raise _Wrong(f"`true`, `before` or `after_headers`{seconds}")
-
-    return read
-
-
-def _truncate(value: Any) -> dict[str, Any]:
-    return {"cut": _whole(value, 0), "ending": "close"}
-
-
-def _drip(value: Any) -> dict[str, Any]:
-    written = {} if value is True else _mapping(value)
-    if written.keys() - {"bytes", "every"}:
-        raise _Wrong("`true` or a mapping of `bytes` and `every`")
-    return {
-        "drip": _whole(written.get("bytes", 1), 1),
-        "drip_s": _number(written.get("every", 0.02)),
-    }
-
-
-_RULE: dict[str, Reader] = {
-    "match": lambda _: {},
-    "times": _as("times", lambda value: _whole(value, 1)),
-    "do": lambda _: {},
-}
-_MATCH: dict[str, Reader] = {
-    "call": _as("call", _calls),
-    "every": _as("every", lambda value: _whole(value, 1)),
-    "chance": _as("chance", _share),
-    "contains": _as("contains", _words),
-    "model": _as("model", _words),
-    "client_request_id": _as("client_request_id", _words),
-    "endpoint": _as("endpoint", _one_of("create", "retrieve")),
-}
-_STATUSES = ("failed", "incomplete", "cancelled", "queued", "in_progress")
-_EFFECT: dict[str, Reader] = {
-    "status": _as("status", lambda value: _whole(value, 200, 599)),
-    "error": _as("error", _error),
-    "retry_after": _retry_after,
-    "headers": _as("headers", _headers),
-    "body": _body,
-    "content_type": _as("content_type", _words),
-    "html": _page(_HTML, "text/html; charset=utf-8"),
-    "wrong_json": _page('{"hello": "world"}', "application/json"),
-    "response_status": _as("response_status", _one_of(*_STATUSES)),
-    "code": _as("code", _words),
-    "refusal": _as("refusal", _words),
-    "response": _as("fields", _mapping),
-    "delay": _as("delay_s", _number),
-    "reset": _end("reset"),
-    "close": _end("close"),
-    "hang": _end("hang"),
-    "truncate": _truncate,
-    "drip": _drip,
-    "after_processing": _as("after_processing", _yes),
-}

@@ -1,0 +1,239 @@
+"""What a step goes on from: the response of its parent, kept by the server or sent again whole.
+
+Which items the API takes back is left to `responses.history`, when a step may start to `plan`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Literal
+
+from flowrunner import catalog
+from flowrunner.engine.place import unit_name
+from flowrunner.engine.pricing import undated
+from flowrunner.engine.shared import Shared
+from flowrunner.engine.units import Unit
+from flowrunner.events import JSON, Segment
+from flowrunner.language.request import Prompt
+from flowrunner.language.templates import TemplateFault
+from flowrunner.responses.history import (
+    as_items,
+    is_reasoning,
+    replayed,
+    since_compaction,
+    without_reasoning,
+)
+from flowrunner.responses.items import read_usage
+
+_THOUGHTS = "reasoning.encrypted_content"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and the response to it, as a journal keeps them."""
+
+    request: Mapping[str, JSON]
+    response: Mapping[str, JSON]
+
+    @property
+    def items(self) -> list[JSON]:
+        """What was asked and answered, as the next request sends it again."""
+        return [*as_items(self.request.get("input")), *replayed(self.response)]
+
+
+@dataclass(slots=True)
+class Past:
+    """What the requests of a unit go on from: nothing, or the response `response_id`.
+
+    `way` says how they carry it: by the `id` of a response that the server keeps; with the `items`
+    of one that it does not keep; `whole`, with those of all before it too; or with the `window`
+    that all of it was made shorter to. `recall` gives that response and those before it, the latest
+    first; none where they are on no record any more.
+    `tokens` are those of all that was said at most, None where nobody knows. `is_thoughtless`
+    leaves out what the model thought.
+    """
+
+    response_id: str | None = None
+    way: Literal["none", "id", "items", "whole", "window"] = "none"
+    recall: Callable[[], tuple[Exchange, ...]] = tuple
+    tokens: int | None = None
+    is_thoughtless: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is no way to go on from it."""
+        if self.way == "id":
+            return self.response_id is None
+        return self.way != "none" and not self.recall()
+
+    def joined(self, body: Mapping[str, JSON]) -> dict[str, JSON]:
+        """A request with what was said before it."""
+        joined = dict(body)
+        if self.way == "id":
+            joined["previous_response_id"] = self.response_id
+        elif self.way != "none":
+            joined = self._with_items(body)
+        if self.is_thoughtless:
+            joined["input"] = without_reasoning(as_items(joined.get("input")))
+        return joined
+
+    def _with_items(self, body: Mapping[str, JSON]) -> dict[str, JSON]:
+        said = self.recall()[:1] if self.way == "items" else self.recall()
+        base = _base(said[-1])
+        items = [item for one in reversed(said) for item in one.items]
+        items += as_items(body.get("input"))
+        if "previous_response_id" not in base and self.way != "window":
+            items = since_compaction(items)
+        return {**base, **body, "input": items}
+
+    def within(self, response: Mapping[str, JSON]) -> Past:
+        """The same, made shorter: `response` holds what stands for it (Responses API:
+        `response.compaction`), which is sent whole."""
+        window = Exchange({}, response)
+        return Past(way="window", recall=lambda: (window,))
+
+    def turns(self, code: str | None, joined: Mapping[str, JSON]) -> bool:
+        """Whether there is another way where the API refused a request with this code; if so,
+        requests go that way from now on.
+
+        A response that is not kept after all is sent again; thoughts that the server cannot read
+        are left out (Responses API: `invalid_encrypted_content`).
+        """
+        if code == "previous_response_not_found" and self.way in ("id", "items") and self.recall():
+            self.way = "whole"
+            return True
+        if code == "invalid_encrypted_content" and not self.is_thoughtless:
+            self.is_thoughtless = any(map(is_reasoning, as_items(joined.get("input"))))
+            return self.is_thoughtless
+        return False
+
+
+def _base(exchange: Exchange) -> dict[str, JSON]:
+    """What a request itself went on from, which is kept although its response is not."""
+    asked = exchange.request
+    return {key: asked[key] for key in ("previous_response_id", "prompt") if asked.get(key)}
+
+
+def with_thoughts(unit: Unit, prompt: Prompt, body: dict[str, JSON]) -> dict[str, JSON]:
+    """The request of a step that another one continues: where its response is not kept, with what
+    the model thinks in it, so that it can be sent again."""
+    model = body.get("model")
+    if not prompt.is_continued or not isinstance(model, str) or _is_kept(unit.shared, body):
+        return body
+    known = catalog.model(model) or catalog.model(undated(model))
+    if known is None or not known.reasons:
+        return body
+    include = body.get("include")
+    listed = include if isinstance(include, list) else []
+    return {**body, "include": list(dict.fromkeys([*listed, _THOUGHTS]))}
+
+
+def past_of(unit: Unit, prompt: Prompt) -> Past:
+    """What a step goes on from."""
+    if prompt.continues is None:
+        return Past()
+    name = prompt.continues.step
+    result = unit.shared.ports.journal.result(_unit_of(unit, name)) or {}
+    exchange = _found(unit, name)
+    asked = _rendered(unit, name) if exchange is None else exchange.request
+    is_kept, tokens = _is_kept(unit.shared, asked), None
+    if exchange is not None:
+        is_kept = is_kept and exchange.response.get("store") is not False
+        used = read_usage(exchange.response.get("usage"))
+        tokens = None if used is None else used.input + used.output
+    return Past(
+        response_id=result.get("response_id"),
+        way="id" if is_kept else "items",
+        recall=cache(partial(_exchanges, unit, name)),
+        tokens=tokens,
+    )
+
+
+def _is_kept(shared: Shared, asked: Mapping[str, JSON]) -> bool:
+    """Whether the server keeps the response to a request, so that one can go on from its id."""
+    supports = shared.plan.settings.supports
+    needed = (supports.get(name) is not False for name in ("store", "previous_response_id"))
+    return asked.get("store") is not False and all(needed)
+
+
+def _exchanges(unit: Unit, name: str) -> tuple[Exchange, ...]:
+    """The good answer of a step in the unit's list, and those that it went on from by their ids."""
+    hidden = _hidden(unit, name)
+    found: list[Exchange] = []
+    above: str | None = name
+    while above is not None:
+        exchange = _found(unit, above)
+        if exchange is None:
+            break
+        asked = as_items(exchange.request.get("input"))
+        plain = [hidden.get(_key(item), item) for item in asked] if hidden else asked
+        found.append(Exchange({**exchange.request, "input": plain}, exchange.response))
+        has_more = exchange.request.get("previous_response_id") is not None
+        above = _parent_name(unit, above) if has_more else None
+    return tuple(found)
+
+
+def _parent_name(unit: Unit, name: str) -> str | None:
+    step = unit.place.file.workflow.step(name)
+    continues = step.verb.continues if step and isinstance(step.verb, Prompt) else None
+    return None if continues is None else continues.step
+
+
+def _unit_of(unit: Unit, name: str) -> str:
+    """The unit of a step in the unit's list; where it has rounds, the last of them."""
+    own = (*unit.place.path, Segment(name))
+    result = unit.shared.ports.journal.result(unit_name(own)) or {}
+    return str(result.get("offers") or unit_name(own))
+
+
+def _found(unit: Unit, name: str) -> Exchange | None:
+    """The request and the response of a step's good answer, from this run or the one that its
+    result was taken from."""
+    journal, shelf = unit.shared.ports.journal, unit.shared.ports.shelf
+    own = _unit_of(unit, name)
+    step = journal.step(own)
+    if step is not None and step.reused_from is not None:
+        run, _, there = step.reused_from.partition("/")
+        pair = None if shelf is None else shelf.exchange(run, there)
+        return None if pair is None else Exchange(*pair)
+    answered = [call for call in journal.calls(own) if call.state == "answered"]
+    if not answered or answered[-1].end_seq is None:
+        return None
+    last, end = answered[-1], answered[-1].end_seq
+    return Exchange(journal.body(last.sent_seq, "request"), journal.body(end, "response"))
+
+
+def _hidden(unit: Unit, name: str) -> dict[str, JSON]:
+    """The items of earlier requests in which a journal keeps no secrets, by what it keeps.
+
+    They are filled in once more from where they stand, which gives what it gave.
+    """
+    scrubber = unit.shared.ports.scrubber
+    found: dict[str, JSON] = {}
+    above: str | None = name
+    while above is not None:
+        for item in as_items(_rendered(unit, above).get("input")):
+            kept = scrubber.scrub_json(item)
+            if kept is not item:
+                found[_key(kept)] = item
+        above = _parent_name(unit, above)
+    return found
+
+
+def _rendered(unit: Unit, name: str) -> dict[str, JSON]:
+    """The request of a step in the unit's list, filled in once more."""
+    step = unit.place.file.workflow.step(name)
+    if step is None or not isinstance(step.verb, Prompt):
+        return {}
+    settings = unit.shared.plan.settings
+    try:
+        return step.verb.body(unit.scope(), below=settings.below, above=settings.above)
+    except TemplateFault:  # it stands in rounds of its own, whose names are gone
+        return {}
+
+
+def _key(item: JSON) -> str:
+    return json.dumps(item, ensure_ascii=False, sort_keys=True)

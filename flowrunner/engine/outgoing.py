@@ -1,0 +1,211 @@
+"""Requests as they leave: the bytes of files in the place of their marks, inline or as uploads.
+
+The journal keeps the request with its marks, and each upload as an event of its own. Which files a
+step attaches is left to `attaching`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowrunner.catalog import media
+from flowrunner.engine.asking import Errand, ask
+from flowrunner.engine.ports import Ports, Stop
+from flowrunner.events import JSON, Address, FileUploaded
+from flowrunner.language.attachments import FileMark
+from flowrunner.project.attachable import Attachable, ChangedFile, Located
+from flowrunner.project.files import UnreadableFile
+from flowrunner.responses.multipart import form
+from flowrunner.responses.outcome import Refused, Told
+from flowrunner.responses.retry import Asked, GiveUp
+
+INLINE_BYTES = 4 * 1024 * 1024
+"""The largest file that is sent within a request; larger ones are uploaded first."""
+INLINE_BYTES_IN_ALL = 16 * 1024 * 1024
+"""The most that the files within one request hold together; the largest are uploaded first."""
+KEPT_S = 7 * 86_400
+"""For how long the provider keeps an upload (Responses API: files, `expires_after`)."""
+
+_MARGIN_S = 3_600.0
+_UPLOAD_TIMEOUT_S = 600.0
+
+
+def to_upload(marks: Iterable[FileMark]) -> frozenset[str]:
+    """Which of the files of one request are uploaded rather than sent inline, by their hashes."""
+    sizes = {mark.sha256: mark.size for mark in marks}
+    uploaded = {sha256 for sha256, size in sizes.items() if size > INLINE_BYTES}
+    rest = sum(size for sha256, size in sizes.items() if sha256 not in uploaded)
+    for sha256 in sorted(sizes.keys() - uploaded, key=lambda each: (-sizes[each], each)):
+        if rest <= INLINE_BYTES_IN_ALL:
+            break
+        uploaded.add(sha256)
+        rest -= sizes[sha256]
+    return frozenset(uploaded)
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Fills in the requests of one run. `located` are the files that its steps attached, by their
+    hashes, `uploads` what was uploaded to whom (see `FileUploaded`)."""
+
+    ports: Ports
+    stop: Stop
+    server: str
+    asked: Asked = field(default_factory=Asked)
+    located: dict[str, Located] = field(default_factory=dict)
+    uploads: dict[tuple[str, str, str], FileUploaded] = field(default_factory=dict)
+    _locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+
+    async def filled(
+        self, body: dict[str, JSON], address: Address, left_s: float
+    ) -> dict[str, JSON] | GiveUp:
+        """The request with its files; why it cannot be sent where one is gone or not taken.
+
+        Raises Stopped when the run is ended meanwhile.
+        """
+        marks = list(_marks(body))
+        if not marks:
+            return body
+        uploaded = to_upload(marks)
+        fields: dict[str, dict[str, JSON]] = {}
+        for mark in marks:
+            if str(mark) in fields:
+                continue
+            try:
+                file = await asyncio.to_thread(self._read, mark)
+            except UnreadableFile as fault:
+                return _gone(mark, fault)
+            if mark.sha256 not in uploaded:
+                fields[str(mark)] = {"inline": await asyncio.to_thread(_data_url, mark, file)}
+                continue
+            found = await self._uploaded(mark, file, address, left_s)
+            if isinstance(found, GiveUp):
+                return found
+            fields[str(mark)] = {"file_id": found}
+        return {**body, "input": _filled(body.get("input"), fields)}
+
+    def _read(self, mark: FileMark) -> Attachable:
+        located = self.located.get(mark.sha256)
+        if located is None:
+            raise UnreadableFile("is not at hand any more")
+        return located.read()
+
+    async def _uploaded(
+        self, mark: FileMark, file: Attachable, address: Address, left_s: float
+    ) -> str | GiveUp:
+        """The id of an upload that will last for a while; a file is uploaded by one step only."""
+        purpose = "vision" if media.is_image(mark.media_type) else "user_data"
+        async with self._locks.setdefault((mark.sha256, purpose), asyncio.Lock()):
+            known = self.uploads.get((mark.sha256, self.server, purpose))
+            if known is not None and known.expires_at > self.ports.clock.now() + _MARGIN_S:
+                return known.file_id
+            left_s = min(left_s, _UPLOAD_TIMEOUT_S)
+            return await self._upload(mark, file, address, purpose, left_s)
+
+    async def _upload(
+        self, mark: FileMark, file: Attachable, address: Address, purpose: str, left_s: float
+    ) -> str | GiveUp:
+        upload = form(
+            {
+                "purpose": purpose,
+                "expires_after[anchor]": "created_at",
+                "expires_after[seconds]": str(KEPT_S),
+            },
+            mark.name,
+            mark.media_type,
+            file.content,
+        )
+        errand = Errand(
+            "POST", "files", f"an upload of `{mark.name}`", form=upload, timeout_s=left_s
+        )
+        told = await ask(errand, self.ports, self.stop, self.asked)
+        if isinstance(told, Refused):
+            said = f"`{mark.name}` could not be uploaded: {told.error.message}"
+            return GiveUp("api-error", said, "this provider may have no `/files`: attach less")
+        if isinstance(told, GiveUp):
+            return told
+        event = self._event(mark, told, address, purpose)
+        if event is None:
+            said = (
+                f"`{mark.name}` was uploaded, but the server named no file: it answered otherwise"
+            )
+            return GiveUp("api-error", said, "ask the provider whether it offers `/files`")
+        await self.ports.journal.append(event)
+        self.uploads[event.sha256, event.provider, event.purpose] = event
+        return event.file_id
+
+    def _event(
+        self, mark: FileMark, told: Told, address: Address, purpose: str
+    ) -> FileUploaded | None:
+        said: Mapping[str, Any] = told.value if isinstance(told.value, dict) else {}
+        file_id, expires_at = said.get("id"), said.get("expires_at")
+        if not isinstance(file_id, str) or not file_id:
+            return None
+        now = self.ports.clock.now()
+        is_time = isinstance(expires_at, int | float) and not isinstance(expires_at, bool)
+        return FileUploaded(
+            at=now,
+            address=address,
+            sha256=mark.sha256,
+            file_id=self.ports.scrubber.scrub(file_id),
+            provider=self.server,
+            purpose=purpose,
+            name=self.ports.scrubber.scrub(mark.name),
+            size=mark.size,
+            expires_at=float(expires_at) if is_time and expires_at else now + KEPT_S,
+        )
+
+
+def _marks(body: Mapping[str, JSON]) -> Iterator[FileMark]:
+    for part in _parts(body.get("input")):
+        mark = FileMark.in_part(part)
+        if mark is not None:
+            yield mark
+
+
+def _parts(items: JSON) -> Iterator[JSON]:
+    for item in items if isinstance(items, list) else []:
+        content = item.get("content") if isinstance(item, dict) else None
+        yield from content if isinstance(content, list) else []
+
+
+def _filled(items: JSON, fields: Mapping[str, dict[str, JSON]]) -> list[JSON]:
+    return [
+        {**item, "content": [_filled_part(part, fields) for part in item["content"]]}
+        if isinstance(item, dict) and isinstance(item.get("content"), list)
+        else item
+        for item in items
+    ]
+
+
+def _filled_part(part: JSON, fields: Mapping[str, dict[str, JSON]]) -> JSON:
+    mark = FileMark.in_part(part)
+    if mark is None:
+        return part
+    found = fields[str(mark)]
+    if "file_id" in found:
+        kept = {key: value for key, value in part.items() if key not in _REPLACED}
+        return {**kept, **found}
+    name = "image_url" if part.get("type") == "input_image" else "file_data"
+    return {**part, name: found["inline"]}
+
+
+_REPLACED = ("image_url", "file_data", "filename")
+
+
+def _data_url(mark: FileMark, file: Attachable) -> str:
+    return f"data:{mark.media_type};base64,{base64.b64encode(file.content).decode()}"
+
+
+def _gone(mark: FileMark, fault: UnreadableFile) -> GiveUp:
+    changed = isinstance(fault, ChangedFile)
+    fix = "`flowrunner resume --accept-changes` goes on with what is there now"
+    return GiveUp(
+        "file",
+        f"`attach`: `{mark.name}` {fault}",
+        fix if changed else "put the file back, then `flowrunner resume`",
+    )
