@@ -35,6 +35,8 @@ SECTIONS = {
         "runs": ("looking", "List the runs of this project."),
         "show": ("looking", "Show a run, or one step of it."),
         "report": ("looking", "Write a run's report again, or open it."),
+        "diff": ("looking", "Hold two runs against each other."),
+        "cost": ("looking", "Add up what the runs of this project cost."),
     },
     "Automate": {
         "simulator": ("starting", "Serve a local Responses API that costs nothing."),

@@ -18,10 +18,10 @@ from flowrunner.engine.place import Place, inside, item_value, load_step, round_
 from flowrunner.engine.plan import gives_secrets
 from flowrunner.engine.saving import save, target_of
 from flowrunner.engine.shared import Shared
+from flowrunner.engine.tally import Tally
 from flowrunner.engine.together import together
 from flowrunner.engine.units import Listed, Unit
 from flowrunner.engine.verbs import VERBS
-from flowrunner.errors import ExitStatus
 from flowrunner.events import (
     JSON,
     ForEachBegan,
@@ -158,7 +158,7 @@ class Runner:
         most = self.shared.plan.at_once
         in_turn = whole.step.has_effects or whole.step.shares_conversation
         room = 1 if in_turn else min(loop.at_once or most, most)
-        tally = _Tally()
+        tally = Tally()
         work = iter(range(len(source)))
         tally.workers = min(room, len(source))
         if tally.workers:
@@ -175,7 +175,7 @@ class Runner:
             await self.shared.append(began)
 
     async def _worker(
-        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
+        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: Tally
     ) -> None:
         await self._work(whole, source, work, tally)
         tally.workers -= 1
@@ -183,7 +183,7 @@ class Runner:
             self.shared.works(-1)
 
     async def _work(
-        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
+        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: Tally
     ) -> None:
         is_kept = not whole.recheck and not gives_secrets(whole.step)
         for at in work:
@@ -284,59 +284,6 @@ class Ended:
     reached: bool
     kept: bool
     partial: bool
-
-
-@dataclass(slots=True)
-class _Tally:
-    """How the items of a `for_each` ended. `left` counts workers that found the run ending."""
-
-    good: int = 0
-    failed: int = 0
-    partial: int = 0
-    workers: int = 0
-    changed: int = 0
-    left: int = 0
-    blocked: Ending | None = None
-    first_failure: Ending | None = None
-    is_over: bool = False
-
-    def count(self, ending: Ending | None, step: Step) -> None:
-        if ending is None:
-            self.left += 1
-            return
-        self.changed += not ending.is_kept
-        if ending.status == "failed":
-            self.failed += 1
-            self.first_failure = self.first_failure or ending
-            self.is_over = step.on_error == "stop" or ending.stops is not None
-        elif ending.status in ("unknown", "waiting", "cancelled"):
-            self.blocked = self.blocked or ending
-        else:
-            self.good += 1
-            self.partial += ending.reason in LOOSE_ENDS
-
-    def ending(self, items: int, whole: Unit) -> Ending:
-        """What came of all items together."""
-        if self.is_over and self.first_failure is not None:
-            return replace(self.first_failure, result=None, more={})
-        if self.left:
-            raise Stopped
-        if self.blocked is not None:
-            return Ending(self.blocked.status, self.blocked.reason, self.blocked.message)
-        more = {"items": items, "failed": self.failed}
-        if self.failed and self.failed == items and self.first_failure is not None:
-            said = f"all {items} items failed, the first so: {self.first_failure.message}"
-            return replace(failed(PARTIAL, said, self.first_failure.help), more=more)
-        if self.failed:
-            whole.shared.exits.add(ExitStatus.ITEMS_FAILED)
-        message = f"{self.failed} of {items} items failed" if self.failed else None
-        return Ending(
-            "succeeded",
-            PARTIAL if self.failed or self.partial else None,
-            message,
-            more=more,
-            is_kept=not self.changed and whole.is_done,
-        )
 
 
 def _is_wanted(unit: Unit) -> bool:
