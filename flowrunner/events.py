@@ -172,8 +172,36 @@ class CallSent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallAccepted(Event):
+    """The API works on a request in the background and answers it later, under `response_id`.
+
+    Committed before the first look at it (promise P4). `status` is queued or in_progress.
+    """
+
+    address: Address
+    http_status: int
+    status: str
+    request_id: str | None
+    response_id: str
+    model: str | None
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPolled(Event):
+    """A look at a background response found it further on. `polls` counts all looks by then."""
+
+    address: Address
+    status: str
+    polls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallAnswered(Event):
-    """A Response object came back, whatever its status. `cost_usd` is None where it is unknown."""
+    """A Response object came back, whatever its status. `cost_usd` is None where it is unknown.
+
+    `polls` counts the looks that a background response took; None for a direct answer.
+    """
 
     bodies: ClassVar[tuple[str, ...]] = ("response",)
     address: Address
@@ -187,6 +215,7 @@ class CallAnswered(Event):
     cost_usd: float | None
     elapsed_s: float
     response: JSON
+    polls: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +247,8 @@ class CallLost(Event):
     """The request left and its outcome is not known: possibly billed (promise P3).
 
     `kind`: reset, closed, timeout, truncated, not-a-response, too-big, broken-off (the server gave
-    up amid its answer), crash (found on resume). `response_id` is that of a stream which had begun.
+    up amid its answer), crash (found on resume), gone (a background response that the API no longer
+    has). `response_id` is that of a stream which had begun, or of what is gone.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("raw",)

@@ -92,6 +92,17 @@ class DoomedSender:
             die()
         return await sending
 
+    async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome:
+        if self.doom.meet("looking"):
+            die()
+        outcome = await self.client.retrieve(response_id, timeout_s=timeout_s)
+        if self.doom.meet("looked"):
+            die()
+        return outcome
+
+    async def cancel(self, response_id: str, *, timeout_s: float) -> Outcome:
+        return await self.client.cancel(response_id, timeout_s=timeout_s)
+
 
 def main() -> None:
     """`run WORKFLOW` or `resume`."""

@@ -21,6 +21,7 @@ from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
 from flowrunner.responses.outcome import (
+    Accepted,
     Answered,
     Lost,
     NotSent,
@@ -98,6 +99,18 @@ def not_sent() -> NotSent:
     return NotSent(kind="refused", message="nobody listens")
 
 
+def accepted(response_id: str = "resp_1", status: str = "queued") -> Accepted:
+    """A request that is worked on in the background."""
+    return Accepted(
+        http_status=200,
+        request_id="req_1",
+        response_id=response_id,
+        status=status,
+        model="gpt-6-luna",
+        elapsed_s=0.2,
+    )
+
+
 class FakeClock:
     """Time that moves only when somebody sleeps."""
 
@@ -163,13 +176,22 @@ class Crowd:
 
 
 Script = Callable[[str, dict[str, Any]], Outcome]
+Looks = Callable[[str, str], Outcome]
+"""What a `retrieve` or a `cancel` of a response finds."""
+
+
+def no_looks(what: str, response_id: str) -> Outcome:
+    raise AssertionError(f"nobody asks to {what} {response_id}")
 
 
 @dataclass
 class FakeSender:
-    """Answers by script; `bodies` holds every request under its client request id."""
+    """Answers by script; `bodies` holds every request under its client request id, `looked` every
+    free one."""
 
     script: Script
+    looks: Looks = no_looks
+    looked: list[tuple[str, str]] = field(default_factory=list)
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     fresh: list[bool] = field(default_factory=list)
     timeouts_s: list[float] = field(default_factory=list)
@@ -245,6 +267,18 @@ class FakeSender:
             raise AssertionError(f"nobody tells of {method} {path}")
         return self.tell(method, path, body)
 
+    async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome:
+        return await self._free("retrieve", response_id, timeout_s)
+
+    async def cancel(self, response_id: str, *, timeout_s: float) -> Outcome:
+        return await self._free("cancel", response_id, timeout_s)
+
+    async def _free(self, what: str, response_id: str, timeout_s: float) -> Outcome:
+        assert timeout_s > 0
+        self.looked.append((what, response_id))
+        await asyncio.sleep(0)
+        return self.looks(what, response_id)
+
     def units(self) -> list[str]:
         """Whose requests were sent, in order."""
         return [name.split("/", 1)[1].rsplit("/", 1)[0] for name in self.bodies]
@@ -296,6 +330,7 @@ class World:
         *,
         head: str = HEAD,
         stop: Stop | None = None,
+        looks: Looks = no_looks,
         inputs: dict[str, Any] | None = None,
         **settings: Any,
     ) -> Ended:
@@ -318,7 +353,7 @@ class World:
                 simulated=False,
                 steps=tuple(step.id for step in workflow.steps),
             )
-            return self._work(plan, journal, first, script, stop)
+            return self._work(plan, journal, first, script, stop, looks)
 
     def resume(
         self,
@@ -327,15 +362,18 @@ class World:
         edited: str | None = None,
         head: str = HEAD,
         stop: Stop | None = None,
+        looks: Looks = no_looks,
         **settings: Any,
     ) -> Ended:
         """Take the run up again, as another process would; `edited` are its steps as they now read,
         which is accepted."""
         with Journal.open(self.run_folder, writable=True, inline=self.inline) as journal:
             text = journal.frozen("workflow").decode()
+            files = json.loads(journal.frozen("files"))
             if edited is not None:
-                text, settings = head + edited, {"recheck": True, **settings}
-            workflow, found = load_text(text, "flow.yaml", self.folder, today=TODAY)
+                text, files = head + edited, None
+                settings = {"recheck": True, **settings}
+            workflow, found = load_text(text, "flow.yaml", self.folder, today=TODAY, files=files)
             assert workflow is not None
             assert not [one for one in found if one.severity == "error"], found
             chosen = thaw_settings(journal.frozen("settings").decode())
@@ -346,13 +384,19 @@ class World:
             if edited is not None:
                 journal.refreeze({"workflow": text})
             again = RunResumed(at=self.clock.now(), epoch=journal.epoch)
-            return self._work(plan, journal, again, script, stop)
+            return self._work(plan, journal, again, script, stop, looks)
 
     def _work(
-        self, plan: Plan, journal: Journal, first: Any, script: Script | None, stop: Stop | None
+        self,
+        plan: Plan,
+        journal: Journal,
+        first: Any,
+        script: Script | None,
+        stop: Stop | None,
+        looks: Looks,
     ) -> Ended:
         sender = FakeSender(
-            script or in_turn(), pauses=self.pauses, deltas=self.deltas, tell=self.tell
+            script or in_turn(), looks, pauses=self.pauses, deltas=self.deltas, tell=self.tell
         )
 
         async def work() -> RunFinished:

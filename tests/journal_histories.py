@@ -72,6 +72,26 @@ def call_answered(
     )
 
 
+def call_accepted(where: Address | None = None, at: float = NOW + 0.5) -> events.CallAccepted:
+    return events.CallAccepted(
+        at=at,
+        address=where or address(),
+        http_status=200,
+        status="queued",
+        request_id="req_1",
+        response_id="resp_1",
+        model="gpt-5-mini-2026",
+        elapsed_s=0.2,
+    )
+
+
+def call_polled(
+    where: Address | None = None, at: float = NOW + 2, polls: int = 3
+) -> events.CallPolled:
+    where = where or address()
+    return events.CallPolled(at=at, address=where, status="in_progress", polls=polls)
+
+
 def call_refused(where: Address | None = None, at: float = NOW + 1) -> events.CallRefused:
     return events.CallRefused(
         at=at,
@@ -228,6 +248,8 @@ def _any_step_event(event_class: type[Event]) -> st.SearchStrategy[Event]:
 STEP_EVENTS = [
     events.StepStarted,
     events.CallSent,
+    events.CallAccepted,
+    events.CallPolled,
     events.CallAnswered,
     events.CallRefused,
     events.CallNotSent,

@@ -367,3 +367,23 @@ def test_no_order_of_ends_spends_more_than_the_limit(
             assert mine == sorted(mine), "first come, first served"
 
     asyncio.run(story())
+
+
+def test_what_an_earlier_process_left_under_way_is_reserved_again_in_every_budget() -> None:
+    async def story() -> None:
+        outer = Budget(stop_at_usd=0.10, spent_usd=0.06, spent_tokens=150)
+        inner = Budget(stop_at_usd=0.05, spent_usd=0.04, spent_tokens=100, parent=outer)
+        before = (outer.left_usd, inner.left_usd)
+        with inner.take_back(worst(0.04)) as held:
+            assert (outer.left_usd, inner.left_usd) == before, "not a cent is free meanwhile"
+            assert (inner.spent_usd, inner.reserved_usd) == (0.0, 0.04)
+            blocked = waiting(inner.reserve(worst(0.04)))
+            await calm()
+            assert not blocked.done(), "it may fit when the bill is known"
+            held.settle(0.01, 20)
+            await calm()
+            (await blocked).release()
+        assert (outer.spent_usd, inner.spent_usd) == (pytest.approx(0.03), 0.01)
+        assert (outer.spent_tokens, inner.spent_tokens) == (70, 20)
+
+    asyncio.run(story())

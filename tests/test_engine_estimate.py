@@ -20,11 +20,12 @@ from flowrunner.engine.estimate import (
     REQUEST_TOKENS,
     TEXT_FILE_TOKENS,
     default_max_output_tokens,
+    least_usd,
     likely,
     with_limits,
     worst_case,
 )
-from flowrunner.engine.pricing import Billed, billed_usd, paid_calls
+from flowrunner.engine.pricing import Billed, billed_usd, paid_calls, window_of
 from flowrunner.events import Usage
 from flowrunner.language.attachments import FileMark
 
@@ -132,6 +133,66 @@ def test_input_has_a_bound(body: dict[str, Any], tokens: int) -> None:
 )
 def test_the_dearest_rate_counts(body: dict[str, Any], usd: float) -> None:
     assert worst_case({**LUNA, **body}).usd == pytest.approx(usd)
+
+
+LATER = {"background": True, "background_options": {"completion_window": "8h"}}
+
+
+def test_a_completion_window_is_guessed_cheaper_and_bounded_at_the_full_rate() -> None:
+    plain, cheap = likely(LUNA), likely(LUNA | LATER)
+    assert plain.usd is not None
+    assert cheap.usd == pytest.approx(plain.usd * 0.6)
+    least, cheapest = least_usd(LUNA), least_usd(LUNA | LATER)
+    assert least is not None
+    assert cheapest == pytest.approx(least * 0.6)
+    assert worst_case(LUNA | LATER).usd == worst_case(LUNA).usd
+
+
+USAGE = Usage(1_000, 100, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("window", "tier", "share"),
+    [
+        ("2h", None, 0.7),
+        ("2h", "default", 0.7),
+        ("8h", "default", 0.6),
+        ("soonest", "default", 1.0),
+        (None, "default", 1.0),
+        ("8h", "priority", 1.0),
+        ("9d", "default", 1.0),
+    ],
+)
+def test_what_a_window_leaves_of_the_price(
+    window: str | None, tier: str | None, share: float
+) -> None:
+    full = billed_usd(Billed("gpt-6-luna", USAGE, tier))
+    assert full is not None
+    found = billed_usd(Billed("gpt-6-luna", USAGE, tier, window=window))
+    assert found == pytest.approx(full * share)
+
+
+def test_a_window_lowers_no_fees_and_no_price_of_the_operator() -> None:
+    own = {"gpt-6-luna": {"input": 1.0, "output": 1.0}}
+    paid = Billed("gpt-6-luna", USAGE, window="8h")
+    assert billed_usd(paid, own) == pytest.approx(0.0011)
+    search = billed_usd(Billed("gpt-6-luna", Usage(), calls={"web_search": 1}))
+    cheap = Billed("gpt-6-luna", Usage(), calls={"web_search": 1}, window="8h")
+    assert billed_usd(cheap) == search
+
+
+@pytest.mark.parametrize(
+    ("body", "window"),
+    [
+        (LATER, "8h"),
+        ({"background_options": {"completion_window": "8h"}}, None),
+        ({"background": True}, None),
+        ({"background": True, "background_options": {"completion_window": None}}, None),
+        ({"background": True, "background_options": 3}, None),
+    ],
+)
+def test_the_window_of_a_request(body: dict[str, Any], window: str | None) -> None:
+    assert window_of(body) == window
 
 
 def test_fees_of_hosted_tools_are_on_top() -> None:

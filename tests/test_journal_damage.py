@@ -257,7 +257,7 @@ def test_kept_rows_that_lost_touch_are_rebuilt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "words"),
-    [(3, "format 3, written by a newer"), (1, "format 1, written by an older")],
+    [(4, "format 4, written by a newer"), (2, "format 2, written by an older")],
     ids=["newer", "older"],
 )
 @pytest.mark.parametrize("writable", [True, False], ids=["to-write", "to-read"])
@@ -266,7 +266,7 @@ def test_another_version(
 ) -> None:
     folder = copy_of(closed, tmp_path)
     edit(folder, f"PRAGMA user_version = {version}")
-    with pytest.raises(JournalUnusable, match=f"{words} flowrunner; this one reads format 2; noth"):
+    with pytest.raises(JournalUnusable, match=f"{words} flowrunner; this one reads format 3; noth"):
         Journal.open(folder, writable=writable)
 
 
@@ -304,8 +304,8 @@ def with_a_table_gone(path: Path) -> None:
         (empty, "is empty: the run ended before it began"),
         (foreign, "is not a journal of flowrunner"),
         (missing, "There is no journal in"),
-        (with_a_trigger, "damaged: its tables are not those of format 2"),
-        (with_a_table_gone, "damaged: its tables are not those of format 2"),
+        (with_a_trigger, "damaged: its tables are not those of format 3"),
+        (with_a_table_gone, "damaged: its tables are not those of format 3"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -18,9 +18,11 @@ from journal_histories import (
     address,
     approval_asked,
     approval_given,
+    call_accepted,
     call_answered,
     call_lost,
     call_not_sent,
+    call_polled,
     call_refused,
     call_sent,
     clock,
@@ -202,6 +204,55 @@ def test_a_call_without_an_end_is_open(tmp_path: Path) -> None:
         run = journal.replay()
         assert [call.state for call in run.open_calls()] == ["sent"]
         assert not run.is_finished
+
+
+def test_a_call_that_is_answered_later_is_open_and_possibly_billed(tmp_path: Path) -> None:
+    history = [step_started(), call_sent(), call_accepted(), call_polled()]
+    with journal_of(tmp_path / "run", history) as journal:
+        run = journal.replay()
+        (call,) = run.open_calls()
+        assert (call.state, call.status, call.polls) == ("accepted", "in_progress", 3)
+        assert (call.response_id, call.ended_at, call.end_seq) == ("resp_1", None, None)
+        assert run.totals == Totals(1, 1, accepted_calls=1)
+        assert journal.spent_below("triage").accepted_calls == 1
+
+
+@pytest.mark.parametrize("end", [call_answered(), call_lost(), call_refused()])
+def test_a_call_that_was_accepted_ends_once(tmp_path: Path, end: Event) -> None:
+    history = [step_started(), call_sent(), call_accepted(), end, call_polled()]
+    with journal_of(tmp_path / "run", history) as journal:
+        run = journal.replay()
+        assert run.open_calls() == []
+        assert run.totals.accepted_calls == 0
+        assert run.totals.calls == 1
+
+
+def test_a_response_that_is_gone_is_still_known_by_its_id(tmp_path: Path) -> None:
+    gone = replace(call_lost(), kind="gone")
+    history = [step_started(), call_sent(), call_accepted(), gone]
+    with journal_of(tmp_path / "run", history) as journal:
+        (call,) = journal.replay().steps["triage"].calls
+        assert (call.state, call.response_id) == ("lost", "resp_1")
+
+
+def test_a_step_that_waits_for_a_response_goes_on_as_the_one_it_was(tmp_path: Path) -> None:
+    waits = replace(step_finished(status="waiting"), reason="background")
+    history = [
+        step_started(),
+        call_sent(),
+        call_accepted(),
+        waits,
+        step_started(at=NOW + 9),
+        replace(waits, at=NOW + 10),
+        step_started(at=NOW + 19),
+    ]
+    with journal_of(tmp_path / "run", history) as journal:
+        step = journal.replay().steps["triage"]
+        assert (step.status, step.started_at, step.started_seq) == ("running", NOW, 1)
+        assert step.ended_at is None
+        assert journal.result("triage") is None
+        (call,) = step.calls
+        assert call.sent_seq > 1
 
 
 def test_what_a_step_costs() -> None:

@@ -403,6 +403,49 @@ def test_keys_at_odds_are_one_error_even_where_one_is_not_run_yet() -> None:
     assert [each.code for each in said] == ["conflict", "conflict"]
 
 
+WINDOW = "background_options: { completion_window: 8h }"
+BACKGROUND = {
+    "agreed": ("", "delivery: background, background: true", []),
+    "said no twice": ("", "delivery: direct, background: false", []),
+    "in parts too": ("", "delivery: background, stream: true", ["not-yet 4"]),
+    "background off": ("", "delivery: background, background: false", ["conflict 4"]),
+    "direct": ("", "delivery: direct, background: true", ["conflict 4"]),
+    "in defaults": ("delivery: direct, background: true", "", ["conflict 3"]),
+    "overruled": ("delivery: background", "background: false", []),
+    "unstored": ("", "delivery: background, store: false", ["conflict 4"]),
+    "unstored by defaults": ("store: false", "background: true", ["conflict 4"]),
+    "unstored under defaults": ("delivery: background", "store: false", ["conflict 4"]),
+    "unstored in defaults": ("delivery: background, store: false", "", ["conflict 3"]),
+    "stored after all": ("store: false", "background: true, store: true", []),
+    "not background": ("store: false, delivery: background", "delivery: direct", []),
+    "options alone": ("", WINDOW, ["conflict 4"]),
+    "options below": (WINDOW, "", []),
+    "no window": ("", "background: true, background_options: {}, service_tier: flex", []),
+    "window": (WINDOW, "background: true, service_tier: flex", ["conflict 4"]),
+    "window below": (f"service_tier: flex, {WINDOW}", "background: true", ["conflict 3"]),
+    "standard": (WINDOW, "background: true, service_tier: default", []),
+    "streamed": (WINDOW, "background: true, stream: true", ["conflict 4", "not-yet 4"]),
+}
+
+
+@pytest.mark.parametrize(("defaults", "keys", "found"), BACKGROUND.values(), ids=BACKGROUND)
+def test_what_goes_with_the_background(defaults: str, keys: str, found: list[str]) -> None:
+    below = f", {defaults}" if defaults else ""
+    more = f", {keys}" if keys else ""
+    said = told(
+        f"defaults: {{ model: gpt-6-luna{below} }}\nsteps: [{{ id: a, prompt: x{more} }}]\n"
+    )
+    assert sorted(f"{each.code} {each.line}" for each in said) == found
+
+
+def test_one_fault_in_defaults_is_told_once() -> None:
+    said = told(
+        "defaults: { delivery: background, store: false }\n"
+        "steps: [{ id: a, prompt: x }, { id: b, prompt: x }]\n"
+    )
+    assert [each.code for each in said] == ["conflict"]
+
+
 @pytest.mark.parametrize(
     ("written", "inside"),
     [
@@ -518,7 +561,6 @@ NOT_YET = {
     "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
     "provider": ("defaults: { provider: azure }\nsteps: [{ id: a, prompt: x }]", "`provider`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
-    "background": ("steps: [{ id: a, prompt: x, background: true }]", "`background: true`"),
     "in a group": (
         "steps: [{ id: g, steps: [{ id: a, prompt: x, max_turns: 3 }] }]",
         "`max_turns`",

@@ -347,6 +347,43 @@ def test_the_project_stands_below_the_file_and_the_command_line_above() -> None:
     assert body == {"model": "from-command-line", "input": "x", "store": False}
 
 
+STORED = {"background": True, "store": True}
+
+
+@pytest.mark.parametrize(
+    ("step", "defaults", "sent"),
+    [
+        ("delivery: background", "", STORED),
+        ("background: true", "", STORED),
+        ("background: true\ndelivery: background", "", STORED),
+        ("background: true\nstore: true", "", STORED),
+        ("background: true\nstore: null", "", STORED),
+        ("describe: x", "delivery: background", STORED),
+        ("describe: x", "background: true", STORED),
+        ("delivery: background", "background: false", STORED),
+        ("background: true", "delivery: direct", STORED),
+        ("background: true", "delivery: direct, store: true", STORED),
+        ("delivery: direct", "delivery: background", {}),
+        ("delivery: direct", "background: true", {}),
+        ("background: false", "delivery: background", {"background": False}),
+        ("background: null", "delivery: background", {}),
+        ("delivery: direct", "", {}),
+    ],
+)
+def test_an_answer_in_the_background_is_asked_for_and_stored(
+    step: str, defaults: str, sent: dict[str, Any]
+) -> None:
+    body = body_of(f"prompt: x\n{step}", f"defaults: {{ model: m, {defaults} }}")
+    assert {key: body[key] for key in body if key in ("background", "store")} == sent
+
+
+def test_options_of_the_background_go_with_it_alone() -> None:
+    top = "defaults: { model: m, background_options: { completion_window: 2h } }"
+    assert "background_options" not in body_of("prompt: x", top)
+    body = body_of("prompt: x\ndelivery: background", top)
+    assert body["background_options"] == {"completion_window": "2h"}
+
+
 def test_templates_in_defaults_are_filled_for_each_step() -> None:
     body = body_of("prompt: x", "defaults: { instructions: 'Live in {{ inputs.city }}' }")
     assert body["instructions"] == "Live in Bern"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from test_report_stories import (
     failed,
     held,
     interrupted,
+    pending,
     refused_key,
     report_of,
     retried,
@@ -183,6 +185,28 @@ def test_lost_and_open_requests_are_possibly_billed() -> None:
         assert lost["client_request_id"] == f"{RUN}.reply.1.1.1"
         assert report["verdict"]["possibly_billed"] == 1
         assert report["verdict"]["cost_is_complete"] is False
+
+
+def test_what_is_answered_later_is_told_with_its_id() -> None:
+    report = report_of(pending())
+    (attempt,) = _step(report, "reply")["attempts"]
+    assert attempt["outcome"] == "pending"
+    assert attempt["sentence"] == (
+        f"Accepted: the API works on it in the background, id {attempt['response_id']}, last seen "
+        "`in_progress`, polled 4×. It is billed when it ends."
+    )
+    assert report["verdict"]["possibly_billed"] == 1
+    assert report["verdict"]["cost_is_complete"] is False
+    (bar,) = (bar for bar in report["timeline"]["bars"] if bar["unit"] == "reply")
+    assert bar["kind"] == "pending"
+
+
+def test_an_answer_that_came_later_says_so() -> None:
+    story = triaged(Story()).start("reply").send("reply", "x", background=True)
+    story.accept("reply").answer("reply", "y", Usage(10, 5), 7.0)
+    story.events[-1] = replace(story.events[-1], polls=6)  # type: ignore[call-arg]
+    (attempt,) = _step(report_of(story.finish("reply")), "reply")["attempts"]
+    assert attempt["sentence"] == "Answered in the background (polled 6×) after 7.0s."
 
 
 def test_why_names_the_condition_and_the_value_that_decided() -> None:

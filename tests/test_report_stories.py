@@ -17,9 +17,11 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import (
     Address,
     ApiError,
+    CallAccepted,
     CallAnswered,
     CallLost,
     CallNotSent,
+    CallPolled,
     CallRefused,
     CallSent,
     Event,
@@ -178,6 +180,28 @@ class Story:
                 response=response,
             )
         )
+        return self
+
+    def accept(self, step: str) -> Story:
+        address = self._sent(step).address
+        self.events.append(
+            CallAccepted(
+                at=self.at,
+                address=address,
+                http_status=200,
+                status="queued",
+                request_id=f"req_{self.calls:032x}",
+                response_id=f"resp_{self.calls:048x}",
+                model="gpt-6-luna",
+                elapsed_s=0.4,
+            )
+        )
+        return self
+
+    def poll(self, step: str, polls: int) -> Story:
+        address = self._sent(step).address
+        event = CallPolled(at=self.at, address=address, status="in_progress", polls=polls)
+        self.events.append(event)
         return self
 
     def refuse(self, step: str, error: ApiError, http_status: int, **changes: Any) -> Story:
@@ -411,6 +435,23 @@ def held() -> Story:
     return story.end("held", ExitStatus.HELD, message="A call's outcome is unknown.")
 
 
+def pending() -> Story:
+    """A response in the background was left for a resume to collect."""
+    story = triaged(Story())
+    story.start("reply").send("reply", _reply_prompt(), background=True, store=True).after(0.4)
+    story.accept("reply").after(60).poll("reply", 4)
+    story.finish(
+        "reply",
+        "waiting",
+        reason="background",
+        message=f"at work in background, id resp_{story.calls:048x}, polled 4×",
+        help=f"`flowrunner resume {RUN}` looks again and takes the answer",
+    )
+    message = "the API still works on `reply`, in the background"
+    help_ = f"`flowrunner resume {RUN}` looks again and goes on with what is there"
+    return story.end("waiting", ExitStatus.WAITING, message=message, help=help_)
+
+
 def crashed() -> Story:
     """The process died while a request was on its way."""
     story = triaged(Story())
@@ -453,7 +494,8 @@ def wide(steps: int = 2000) -> Story:
 STORIES: dict[str, Callable[[], Story]] = {
     story.__name__: story
     for story in (
-        succeeded, simulated, retried, failed, refused_key, held, crashed, interrupted, bare,
+        succeeded, simulated, retried, failed, refused_key, held, pending, crashed, interrupted,
+        bare,
     )
 }  # fmt: skip
 

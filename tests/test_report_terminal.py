@@ -16,6 +16,7 @@ from test_report_stories import (
     bare,
     failed,
     held,
+    pending,
     report_of,
     retried,
     simulated,
@@ -25,7 +26,7 @@ from test_report_stories import (
 )
 
 from flowrunner.errors import ExitStatus
-from flowrunner.events import ApiError, RunResumed, Usage
+from flowrunner.events import Address, ApiError, ForEachBegan, RunResumed, Usage
 from flowrunner.report.closing import closing_lines, tally_line
 from flowrunner.report.listing import run_lines, run_row, show_lines, show_step_lines
 from flowrunner.report.terminal import ProgressLines, Style
@@ -83,6 +84,31 @@ def test_verbose_tells_what_begins_and_what_is_tried_again() -> None:
     assert refused.endswith("Next attempt in 4.0s.")
     assert " warning  reply: The API slowed this run down for 4 s. [rate-limit]" in lines
     assert "Resumed by process 2 of this run." in lines
+
+
+def test_a_response_in_the_background_is_told_with_its_id() -> None:
+    lines = _progress(pending())
+    (told,) = [line for line in lines if "queued in background, id resp_" in line]
+    assert told.startswith(" … reply ")
+    assert not any("polled 4×" in line for line in lines[:-1])
+    assert lines[-1].startswith(" ‖ reply ")
+    assert "polled 4×" in "\n".join(_progress(pending(), verbose=True))
+
+
+def test_of_a_crowd_of_items_in_the_background_none_is_told() -> None:
+    story = Story().begin()
+    story.events.append(ForEachBegan(at=story.at, address=Address.parse("reply"), items=50))
+    for item in range(1, 51):
+        story.send(f"reply[{item}]", "x").accept(f"reply[{item}]")
+    assert not any("background" in line for line in _progress(story, verbose=True))
+
+
+def test_the_end_of_a_run_that_waits_for_a_response_says_how_to_go_on() -> None:
+    text = "\n".join(closing_lines(report_of(pending()), FOLDER, PLAIN))
+    assert "Waiting: the API still works on `reply`, in the background" in text
+    assert f"flowrunner resume {RUN}" in text
+    assert "cost" in tally_line(report_of(pending())).lower()
+    assert "+unknown" in tally_line(report_of(pending()))
 
 
 def test_a_long_wait_is_told_and_a_short_one_is_not() -> None:

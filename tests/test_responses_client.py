@@ -16,7 +16,16 @@ from flowrunner import __version__
 from flowrunner.events import ApiError, Usage
 from flowrunner.responses.client import ResponsesClient, encode
 from flowrunner.responses.envelope import read_error, what_is_missing
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused, Reply, Told
+from flowrunner.responses.outcome import (
+    Accepted,
+    Answered,
+    Lost,
+    NotSent,
+    Outcome,
+    Refused,
+    Reply,
+    Told,
+)
 from flowrunner.wire import Endpoint, Progress, Secret, Wire, WireReply, WireRequest
 
 KEY = "sk-CANARY-0123456789abcdef"
@@ -315,16 +324,18 @@ def test_a_key_that_no_header_can_hold_is_not_sent_and_not_shown() -> None:
 class _Recorded:
     """A wire that answers at once and keeps what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, response_id: str = "resp_1") -> None:
         self.requests: list[WireRequest] = []
+        self.response_id = response_id
 
     async def exchange(self, request: WireRequest, progress: Progress | None) -> WireReply:
         self.requests.append(request)
-        return WireReply(200, {}, json.dumps(RESPONSE).encode(), 0.1)
+        response = RESPONSE | {"id": self.response_id}
+        return WireReply(200, {}, json.dumps(response).encode(), 0.1)
 
 
 def _retrieve(response_id: str) -> tuple[Outcome, list[WireRequest]]:
-    wire = _Recorded()
+    wire = _Recorded(response_id)
     client = ResponsesClient(wire, Endpoint("test", "https://api.example/v1/"))
     return asyncio.run(client.retrieve(response_id, timeout_s=3.0)), wire.requests
 
@@ -444,3 +455,86 @@ def test_no_response_is_taken_for_a_shorter_history_nor_the_other_way() -> None:
 def test_a_shorter_history_that_never_left() -> None:
     outcome, _ = exchange(answer(COMPACTED), compacts=True, base_url="http://127.0.0.1:1/v1")
     assert isinstance(outcome, NotSent)
+
+
+# Responses in the background.
+
+QUEUED = RESPONSE | {"status": "queued", "output": [], "usage": None}
+IN_BACKGROUND = {"model": "gpt-6-luna", "input": "hi", "background": True, "store": True}
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_what_is_answered_later_is_accepted(status: str) -> None:
+    headers = ("openai-poll-after-ms: 2500", "retry-after: 9")
+    outcome, (request,) = exchange(
+        answer(QUEUED | {"status": status}, "200 OK", *headers), IN_BACKGROUND
+    )
+    assert isinstance(outcome, Accepted)
+    assert (outcome.response_id, outcome.status) == ("resp_1", status)
+    assert (outcome.request_id, outcome.model) == ("req_abc", "gpt-6-luna")
+    assert outcome.asked_wait_s == 2.5
+    assert json.loads(request.body)["background"] is True
+
+
+def test_without_an_order_of_its_own_retry_after_counts() -> None:
+    outcome, _ = exchange(answer(QUEUED, "200 OK", "retry-after: 9"), IN_BACKGROUND)
+    assert isinstance(outcome, Accepted)
+    assert outcome.asked_wait_s == 9.0
+
+
+def test_only_who_asks_for_the_background_is_answered_later() -> None:
+    outcome, _ = exchange(answer(QUEUED))
+    assert isinstance(outcome, Answered)
+    assert outcome.status == "queued"
+
+
+def test_an_answer_at_once_is_one_in_the_background_too() -> None:
+    outcome, _ = exchange(answer(RESPONSE), IN_BACKGROUND)
+    assert isinstance(outcome, Answered)
+
+
+@pytest.mark.parametrize("response_id", ["a b", "..", "x" * 513, "ü"])
+def test_an_id_that_nobody_can_ask_for_is_a_loss(response_id: str) -> None:
+    outcome, _ = exchange(answer(QUEUED | {"id": response_id}), IN_BACKGROUND)
+    assert isinstance(outcome, Lost)
+    assert outcome.kind == "not-a-response"
+
+
+def _free(
+    content: dict[str, Any], ask: Callable[[ResponsesClient], Any]
+) -> tuple[Outcome, list[Received]]:
+    async def once(server: RawServer) -> Outcome:
+        wire = Wire()
+        endpoint = Endpoint(name="test", base_url=f"{server.url}/v1", key=Secret(KEY))
+        try:
+            found: Outcome = await ask(ResponsesClient(wire, endpoint))
+            return found
+        finally:
+            await wire.aclose()
+
+    with RawServer(answer(content)) as server:
+        return asyncio.run(once(server)), server.requests
+
+
+def test_a_look_says_how_a_response_stands() -> None:
+    outcome, (request,) = _free(QUEUED, lambda client: client.retrieve("resp_1", timeout_s=5.0))
+    assert isinstance(outcome, Accepted)
+    assert (request.method, request.path) == ("GET", "/v1/responses/resp_1")
+
+
+def test_a_response_is_cancelled() -> None:
+    ended = RESPONSE | {"status": "cancelled", "usage": None}
+    outcome, (request,) = _free(ended, lambda client: client.cancel("resp_1", timeout_s=5.0))
+    assert isinstance(outcome, Answered)
+    assert outcome.status == "cancelled"
+    assert (request.method, request.path) == ("POST", "/v1/responses/resp_1/cancel")
+    assert request.body == b""
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("content", [RESPONSE, QUEUED], ids=["done", "queued"])
+def test_an_answer_about_another_response_is_none(content: dict[str, Any]) -> None:
+    for ask in ("retrieve", "cancel"):
+        outcome, _ = _free(content, lambda client, ask=ask: getattr(client, ask)("r2", timeout_s=5))
+        assert isinstance(outcome, Lost)
+        assert outcome.kind == "not-a-response"

@@ -45,8 +45,8 @@ SECTIONS = {
 _EXITS = """\
 Exit statuses: 0 done, 1 a step failed, 2 wrong command line or inputs, 3 workflow invalid (nothing
 sent), 4 environment (key, quota, disk, network), 5 stopped by budget or policy, 6 done with failed
-items, 7 already running, 8 held (a call's outcome is unknown), 9 waiting for a person, 10 journal
-unusable, 70 a bug of ours, 130/143 interrupted (can be resumed)."""
+items, 7 already running, 8 held (a call's outcome is unknown), 9 waiting for a person or a response
+in the background, 10 journal unusable, 70 a bug of ours, 130/143 interrupted (can be resumed)."""
 
 
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ENOMEM, errno.EROFS, errno.EIO}

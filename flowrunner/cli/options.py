@@ -29,7 +29,8 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 
 def option(name: str, *more: Any, **settings: Any) -> Callable[[Decorated], Decorated]:
     """An option that `FLOWRUNNER_…` in the environment sets too."""
-    twin = "FLOWRUNNER_" + name.removeprefix("--").replace("-", "_").upper()
+    first = name.partition("/")[0]
+    twin = "FLOWRUNNER_" + first.removeprefix("--").replace("-", "_").upper()
     return click.option(name, *more, envvar=twin, show_envvar=True, **settings)
 
 
@@ -102,6 +103,17 @@ def decisions(command: Decorated) -> Decorated:
         ),
         option(
             "--timeout", "timeout_s", type=Duration(), help="End the run after this long (30m)."
+        ),
+        option(
+            "--wait/--no-wait",
+            default=None,
+            help="Wait for responses in the background. Default: where a person is at the "
+            "terminal; elsewhere the run ends with status 9 and `resume` collects them.",
+        ),
+        option(
+            "--cancel-background",
+            is_flag=True,
+            help="Let Ctrl-C or a signal cancel responses in the background too.",
         ),
         option("--at-once", type=click.IntRange(1), help="Requests under way at the same time."),
     ):

@@ -49,8 +49,19 @@ def cancel(spec: str, reason: str | None, viewer: Viewer) -> ExitStatus:
         if journal.summary().given_up_by is None:
             _check(journal)
             asyncio.run(_end(journal, given_up_sentence(said.by, said.why), said.by))
+        going_on = _going_on(journal)
     viewer.progress(f"{folder.name}: {given_up_sentence(said.by, said.why)}; nothing more is sent")
+    if going_on:
+        viewer.progress(
+            f"still in the background at the provider, and perhaps billed: {', '.join(going_on)}"
+        )
     return ExitStatus.DONE
+
+
+def _going_on(journal: Journal) -> list[str]:
+    """The ids of responses that nobody cancelled and nobody will look for."""
+    calls = (call for step in journal.replay().steps.values() for call in step.calls)
+    return [call.response_id for call in calls if call.state == "accepted" and call.response_id]
 
 
 def _check(journal: Journal) -> None:

@@ -24,7 +24,7 @@ from flowrunner.commands.wishes import wishes
 from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
-from flowrunner.engine.plan import Plan, Settings, check_models
+from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
 from flowrunner.engine.ports import SystemClock
 from flowrunner.engine.run import given_up_sentence
 from flowrunner.errors import ExitStatus, UsageError
@@ -54,7 +54,8 @@ class RunOptions:
     nothing about it: of any ("any") or of the run of that name; none for the steps in `force`.
     `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
     that were edited since the run began, `asks_held` asks once more for answers that were lost and
-    held, `failed_only` does again what failed and nothing else.
+    held, `failed_only` does again what failed and nothing else. `wait` says whether responses in
+    the background are waited for, `cancel_background` that a signal cancels them.
     """
 
     simulate: bool = False
@@ -69,8 +70,15 @@ class RunOptions:
     accept_changes: bool = False
     asks_held: bool = False
     failed_only: bool = False
+    wait: bool | None = None
+    cancel_background: bool = False
     yes: bool = False
     as_json: bool = False
+
+    def waits(self, simulated: bool, ask: Ask | None) -> bool:
+        """Whether this process waits for responses in the background: as the operator says, else
+        where a person is there. A simulator does not outlive it, so that is always waited for."""
+        return simulated or (ask is not None if self.wait is None else self.wait)
 
 
 def start(
@@ -87,10 +95,11 @@ def start(
     inputs = Scrubber(operator.secrets()).scrub_json(read.values)
     with _endpoint(operator, options.simulate) as endpoint:
         clock = SystemClock()
-        settings = _settings(endpoint, operator, options)
+        settings = _settings(endpoint, operator, options, ask)
         settings = replace(settings, **wishes(loaded, operator.project, options))
         plan = Plan("", clock.now(), loaded, inputs, settings)
         check_models(plan)
+        check_storing(plan)
         _confirm(plan, operator, options, ask)
         wire = open_wire(plan, operator.proxies)
         if warnings:
@@ -131,6 +140,7 @@ def resume(
         _check_left(state, options, has_changes=bool(kept.changes))
         plan = kept.plan(viewer)
         plan = replace(plan, settings=_decided(plan.settings, operator, options))
+        plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
         with _endpoint(operator, plan.settings.simulated) as endpoint:
             _check_same_server(plan, endpoint)
@@ -180,6 +190,13 @@ def _lacks_files(state: RunState) -> bool:
     return any(step.status == "succeeded" and step.reason == MISSING_FILES for step in ends)
 
 
+def _attended(plan: Plan, options: RunOptions, ask: Ask | None) -> Plan:
+    """The plan with what this process does about responses in the background."""
+    waits = options.waits(plan.settings.simulated, ask)
+    cancels = options.cancel_background
+    return replace(plan, settings=replace(plan.settings, waits=waits, cancels_background=cancels))
+
+
 def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
     """The plan with its secret inputs, given anew, and their values."""
     wanted = [known for known in plan.workflow.inputs if known.secret]
@@ -211,7 +228,9 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         raise UsageError("nothing was sent", help="`flowrunner plan` shows what would be run")
 
 
-def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Settings:
+def _settings(
+    endpoint: Endpoint, operator: Operator, options: RunOptions, ask: Ask | None
+) -> Settings:
     model = options.model or operator.model
     limits = operator.limits
     return Settings(
@@ -228,6 +247,8 @@ def _settings(endpoint: Endpoint, operator: Operator, options: RunOptions) -> Se
         budget=_budget(operator, options),
         prices=operator.prices,
         supports=operator.provider_named(None).supports,
+        waits=options.waits(options.simulate, ask),
+        cancels_background=options.cancel_background,
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.leaves import already, fingerprint
-from flowrunner.engine.ports import Decision
+from flowrunner.engine.ports import Decision, Stopped
 from flowrunner.engine.units import Unit
 from flowrunner.events import ApprovalAsked, ApprovalGiven, StepResult
 from flowrunner.language.workflow import Approve

@@ -15,9 +15,9 @@ from pathlib import Path
 from flowrunner import platform
 from flowrunner.catalog import media
 from flowrunner.engine.asking import Errand, ask
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import MISSING_FILES, Ending
 from flowrunner.engine.outcomes import journaled_answer
+from flowrunner.engine.ports import Stopped
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, Segment, StepResult, Warned
 from flowrunner.language.paths import safe_name

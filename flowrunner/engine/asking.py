@@ -9,9 +9,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.outcomes import cleaned
-from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.ports import Ports, Stop, Stopped
 from flowrunner.engine.together import until_first
 from flowrunner.events import JSON
 from flowrunner.responses.outcome import Lost, NotSent, Refused, Told

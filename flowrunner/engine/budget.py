@@ -119,6 +119,13 @@ class Budget:
             self._give_up(waiter)
             raise
 
+    def take_back(self, worst: Worst) -> Reservation:
+        """Reserve what counts as spent by an earlier process, since its bill is still to come."""
+        amount = Amount.of(worst.usd, worst.tokens)
+        for budget in self.chain():
+            budget._turn(Amount() - amount, Amount() - amount)
+        return Reservation(self, amount)
+
     def chain(self) -> Iterator[Budget]:
         """This budget and every one that it stands in."""
         budget: Budget | None = self

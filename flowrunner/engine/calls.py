@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from flowrunner.engine.budget import Budget
+from flowrunner.engine.background import Follower, Found, Pending
+from flowrunner.engine.budget import Budget, Reservation
 from flowrunner.engine.drafts import Draft
 from flowrunner.engine.estimate import likely, worst_case
 from flowrunner.engine.limits import Limits
@@ -25,19 +26,23 @@ from flowrunner.engine.outcomes import (
     has_acted,
     interrupted,
     journaled_answer,
+    took_s,
+    twice_named,
 )
-from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.ports import Ports, Stop, Stopped
 from flowrunner.engine.pricing import Prices
 from flowrunner.engine.together import until_first
 from flowrunner.events import JSON, Address, CallAnswered, CallSent
 from flowrunner.journal.state import CallState
-from flowrunner.responses.outcome import Answered, Lost, Outcome
+from flowrunner.responses.background import Look, begin, go_on
+from flowrunner.responses.outcome import Accepted, Answered, Final, Lost, Outcome
 from flowrunner.responses.retry import (
     Accept,
     Asked,
     Decision,
     GiveUp,
     Hold,
+    Later,
     Retry,
     RetryPolicy,
     Tries,
@@ -48,10 +53,6 @@ from flowrunner.wire import Progress
 REQUEST_TIMEOUT_S = 600.0
 """The longest one request may take, as in the official client (FACTS: HTTP). One that is streamed
 may take as long as its step, since silence has a limit of its own."""
-
-
-class Stopped(Exception):
-    """The run is being ended: nothing more is sent."""
 
 
 Fill = Callable[[dict[str, JSON], Address, float], Awaitable[dict[str, JSON] | GiveUp]]
@@ -68,7 +69,8 @@ class Caller:
     one that has not. With a `budget` the most that a request may cost is set aside before it
     leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
     it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
-    `fill` puts the bytes of files into a request, which is journaled without them.
+    `fill` puts the bytes of files into a request, which is journaled without them. A response in
+    the background is left to the `follower`.
     """
 
     run: str
@@ -82,6 +84,7 @@ class Caller:
     fresh: bool
     begin: Callable[[], Awaitable[None]]
     is_over: Callable[[bool], bool]
+    follower: Follower
     may_change_things: bool = False
     fill: Fill | None = None
     budget: Budget | None = None
@@ -96,17 +99,18 @@ class Caller:
 
     async def answer(
         self, address: Address, body: dict[str, JSON], earlier: Sequence[CallState] = ()
-    ) -> Answered | GiveUp | Hold:
+    ) -> Answered | GiveUp | Hold | Later:
         """Ask until there is an answer to work with. `earlier` are the journaled POSTs of this
-        turn, which a resume takes up: an answer that is on disk is not asked for again.
+        turn, which a resume takes up: an answer that is on disk is not asked for again, and one
+        that is still to come is looked for.
 
         Raises Stopped when the run is ended meanwhile, BudgetRefusal when the money is not there.
         """
         self._tries, self._waited_s = _tries_of(earlier), 0.0
-        outcome, decision = await self._take_up(earlier)
+        outcome, decision = await self._take_up(earlier, body)
         address = replace(address, post=len(earlier))
         while not isinstance(decision, Accept):
-            if isinstance(decision, GiveUp | Hold):
+            if isinstance(decision, GiveUp | Hold | Later):
                 return decision
             await self._pause(decision.wait_s)
             address = replace(address, post=address.post + 1)
@@ -114,11 +118,16 @@ class Caller:
         assert isinstance(outcome, Answered)
         return outcome
 
-    async def _take_up(self, earlier: Sequence[CallState]) -> tuple[Outcome | None, Decision]:
+    async def _take_up(
+        self, earlier: Sequence[CallState], body: dict[str, JSON]
+    ) -> tuple[Outcome | None, Decision | Later]:
         """Where the journaled POSTs left this turn; a first POST is a retry after no wait."""
         last = earlier[-1] if earlier else None
-        outcome: Outcome | None = None
-        if last is not None and last.state == "answered":
+        if last is not None and last.state == "accepted":
+            return await self._collect(last, body)
+        outcome: Final | None = None
+        # What was cancelled while the run was being ended was nobody's answer.
+        if last is not None and last.state == "answered" and last.status != "cancelled":
             outcome = journaled_answer(last, self.ports.journal)
         elif last is not None and last.state in ("sent", "lost"):
             outcome = crashed(last)
@@ -126,8 +135,56 @@ class Caller:
             return None, Retry(self._rest_of_wait(last), "")
         decision = self._decide(outcome)
         if last is not None and last.state == "sent":
-            await self._record(last.address, outcome, decision, last.model)
+            await self._record(last.address, outcome, decision, {})
         return outcome, decision
+
+    async def _collect(
+        self, call: CallState, body: dict[str, JSON]
+    ) -> tuple[Outcome | None, Decision | Later]:
+        """A response that an earlier process was promised: never asked for again, only looked at,
+        however much later."""
+        await self.begin()
+        self.has_sent = True
+        pending = Pending.of(call)
+        self.follower.claims(pending.response_id, call.address)
+        look = go_on(pending.response_id)
+        if self.budget is None:
+            return await self._follow(pending, look, body)
+        with self.budget.take_back(self.follower.shared.worst(call)) as reserved:
+            outcome, decision = await self._follow(pending, look, body)
+            self._settle(reserved, outcome, body)
+        return outcome, decision
+
+    async def _follow(
+        self, pending: Pending, look: Look, body: Mapping[str, JSON]
+    ) -> tuple[Outcome | None, Decision | Later]:
+        """Wait for a response in the background, without a slot, within the time of the step."""
+        began = self.ports.clock.monotonic()
+        found = await self.follower.follow(pending, look, self.left_s)
+        self.left_s -= self.ports.clock.monotonic() - began
+        if isinstance(found, Later):
+            return None, found
+        outcome = found.outcome
+        self._tries = self._tries.counting(outcome, self._waited_s)
+        self._waited_s = 0.0
+        decision = _cancelled_late() if found.end == "timeout" else self._decide(outcome)
+        await self._record_found(pending, found, decision, body)
+        if found.end == "stopped":
+            raise Stopped
+        return outcome, decision
+
+    async def _record_found(
+        self,
+        pending: Pending,
+        found: Found,
+        decision: Decision | None,
+        body: Mapping[str, JSON],
+    ) -> None:
+        outcome = found.outcome
+        if isinstance(outcome, Answered):
+            worked_s = took_s(outcome, self.ports.clock.now() - pending.sent_at)
+            outcome = replace(outcome, elapsed_s=worked_s)
+        await self._record(pending.address, outcome, decision, body, polls=found.polls)
 
     def _rest_of_wait(self, last: CallState | None) -> float:
         """What is left of a wait that an earlier process had begun, in seconds."""
@@ -136,38 +193,71 @@ class Caller:
         return max(0.0, last.ended_at + last.retry_in_s - self.ports.clock.now())
 
     async def close(self, calls: Iterable[CallState]) -> None:
-        """Say of calls that nobody waits for any more that their answers are lost."""
+        """Say of calls that nobody waits for any more that their answers are lost; those that the
+        API still works on are cancelled."""
         for call in calls:
             if call.state == "sent":
-                await self._record(call.address, crashed(call), None, call.model)
+                await self._record(call.address, crashed(call), None, {})
+            elif call.state == "accepted":
+                await self._abandon(call)
+
+    async def _abandon(self, call: CallState) -> None:
+        final = await self.follower.cancelled(call.response_id or "")
+        if final is not None:
+            request = self.ports.journal.body(call.sent_seq, "request")
+            found = Found(final, (call.polls or 0) + 1)
+            await self._record_found(Pending.of(call), found, None, request)
 
     async def _post(
         self, address: Address, body: dict[str, JSON]
-    ) -> tuple[Outcome | None, Decision]:
+    ) -> tuple[Outcome | None, Decision | Later]:
         if self.budget is None:
-            return await self._post_once(address, body)
+            return await self._post_and_follow(address, body)
         bounded = body
         if self.compacts and self.earlier_tokens is not None:
             # What is made shorter is no longer than it was.
             bounded = {**body, "max_output_tokens": self.earlier_tokens}
         worst = worst_case(bounded, self.prices, self.earlier_tokens)
         with await self.budget.reserve(worst) as reserved:
-            try:
-                outcome, decision = await self._post_once(address, body)
-            except Stopped:
-                reserved.release()
-                raise
-            if isinstance(outcome, Answered):
-                usage = outcome.usage
-                tokens = None if usage is None else usage.input + usage.output
-                reserved.settle(call_cost_usd(outcome, body.get("model"), self.prices), tokens)
-            elif not isinstance(outcome, Lost):
-                reserved.release()
+            outcome, decision = await self._post_and_follow(address, body, reserved)
+            self._settle(reserved, outcome, body)
         return outcome, decision
+
+    async def _post_and_follow(
+        self, address: Address, body: dict[str, JSON], reserved: Reservation | None = None
+    ) -> tuple[Outcome | None, Decision | Later]:
+        """One POST and, where it is answered later, the wait for that."""
+        try:
+            outcome, decision = await self._post_once(address, body)
+        except Stopped:
+            if reserved is not None:
+                reserved.release()
+            raise
+        if decision is None and isinstance(outcome, Accepted):
+            # What was reserved stays so until the bill is known, however long that takes and also
+            # where the run ends before: no budget can be passed by what nobody has seen yet.
+            sent_at = self.ports.clock.now() - outcome.elapsed_s
+            pending = Pending(address, outcome.response_id, outcome.status, sent_at)
+            found = await self._follow(pending, begin(outcome, self.ports.random()), body)
+            return (outcome, found[1]) if isinstance(found[1], Later) else found
+        assert decision is not None
+        return outcome, decision
+
+    def _settle(
+        self, reserved: Reservation, outcome: Outcome | None, body: Mapping[str, JSON]
+    ) -> None:
+        """End a reservation by what became of the request; what may still be billed stays in it."""
+        if isinstance(outcome, Answered):
+            usage = outcome.usage
+            tokens = None if usage is None else usage.input + usage.output
+            reserved.settle(call_cost_usd(outcome, body, self.prices), tokens)
+        elif not isinstance(outcome, Lost | Accepted):
+            reserved.release()
 
     async def _post_once(
         self, address: Address, body: dict[str, JSON]
-    ) -> tuple[Outcome | None, Decision]:
+    ) -> tuple[Outcome | None, Decision | None]:
+        """One POST in a slot, and what follows from it; None where its answer comes later."""
         way = (self.server, str(body.get("model")))
         room_for = self.limits.room(way, lambda: _likely_tokens(body), self._is_over)
         async with room_for as room:
@@ -186,11 +276,14 @@ class Caller:
             finally:
                 self.left_s -= self.ports.clock.monotonic() - began
             room.outcome = outcome
+            if isinstance(outcome, Accepted):
+                await self._record(address, outcome, None, body)
+                return outcome, None
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
             self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
-            await self._record(address, outcome, decision, body.get("model"))
+            await self._record(address, outcome, decision, body)
         return outcome, decision
 
     def _is_over(self) -> bool:
@@ -216,11 +309,14 @@ class Caller:
             )
         except asyncio.CancelledError:
             ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
-            await asyncio.shield(self._record(address, ended, None, None))
+            await asyncio.shield(self._record(address, ended, None, {}))
             raise
-        return cleaned(outcome, self.ports.scrubber)
+        outcome = cleaned(outcome, self.ports.scrubber)
+        if isinstance(outcome, Accepted) and not self.follower.claims(outcome.response_id, address):
+            return twice_named(outcome)
+        return outcome
 
-    def _decide(self, outcome: Outcome) -> Decision:
+    def _decide(self, outcome: Final) -> Decision:
         decision = decide(outcome, self._tries, self.policy, self.ports.random(), self.asked)
         if isinstance(decision, Retry) and self.may_change_things and has_acted(outcome):
             return Accept()
@@ -255,13 +351,21 @@ class Caller:
         )
 
     async def _record(
-        self, address: Address, outcome: Outcome, decision: Decision | None, model: JSON
+        self,
+        address: Address,
+        outcome: Outcome,
+        decision: Decision | None,
+        body: Mapping[str, JSON],
+        *,
+        polls: int | None = None,
     ) -> None:
         retry_in_s = decision.wait_s if isinstance(decision, Retry) else None
         cost = None
         if isinstance(outcome, Answered):
-            cost = call_cost_usd(outcome, model, self.prices)
+            cost = call_cost_usd(outcome, body, self.prices)
         event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
+        if isinstance(event, CallAnswered):
+            event = replace(event, polls=polls)
         await self.ports.journal.append(event)
         if isinstance(event, CallAnswered):
             self.answered.append(event)
@@ -273,7 +377,9 @@ def _likely_tokens(body: dict[str, JSON]) -> int:
 
 
 def _tries_of(calls: Sequence[CallState]) -> Tries:
-    """What the journaled POSTs of a turn add up to; one without an end counts as lost."""
+    """What the journaled POSTs of a turn add up to; one without an end counts as lost, one that is
+    answered later when it is."""
+    calls = [call for call in calls if call.state != "accepted"]
     return Tries(
         sent=len(calls),
         refused=sum(call.state == "refused" for call in calls),
@@ -289,6 +395,13 @@ def _too_late(message: str) -> GiveUp:
         reason="timeout",
         message=message,
         help="give the step a longer `timeout`, then `flowrunner resume --accept-changes`",
+    )
+
+
+def _cancelled_late() -> GiveUp:
+    return _too_late(
+        "the response in the background was not finished within the step's `timeout` and was "
+        "cancelled"
     )
 
 

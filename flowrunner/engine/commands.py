@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import Ending, failed
 from flowrunner.engine.leaves import already, fingerprint
+from flowrunner.engine.ports import Stopped
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
 from flowrunner.json_text import NotJson, parse

@@ -24,7 +24,7 @@ from flowrunner.events import (
     StepStatus,
 )
 from flowrunner.responses.outcome import Answered
-from flowrunner.responses.retry import GiveUp, Hold
+from flowrunner.responses.retry import GiveUp, Hold, Later
 
 VERB = "compact"
 _TAKEN = (
@@ -84,8 +84,10 @@ async def _ask(
         request = _request(past, body)
         address = replace(inner.address, attempt=attempt)
         outcome = await caller.answer(address, request, earlier)
+        assert not isinstance(outcome, Later), "only a response may come later"
         if not isinstance(outcome, GiveUp) or not past.turns(outcome.code, request):
             return outcome
+        await past.recall()
         sent = inner.shared.ports.journal.calls(inner.name)
         earlier = [call for call in sent if call.attempt == attempt]
 

@@ -57,7 +57,9 @@ def _moved(unit: Unit, mark: str) -> Ending | None:
     were: what is done is not paid for again because something stands before it now."""
     verb = unit.step.verb
     is_said = isinstance(verb, Prompt) and "conversation" in verb.parameters
-    if not unit.recheck or isinstance(verb, Approve) or is_said:
+    before = unit.before
+    is_open = before is not None and before.status in ("running", "waiting", "unknown")
+    if not unit.recheck or isinstance(verb, Approve) or is_said or is_open:
         return None
     shared = unit.shared
     found = shared.moved.take(place_of(unit.path), mark)
@@ -93,15 +95,18 @@ def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     )
 
 
-def begun_at(before: StepState | None, mark: str) -> int | None:
+def begun_at(before: StepState | None, mark: str, recheck: bool = True) -> int | None:
     """The record with which this go at a unit began, where an earlier process left it unfinished.
 
-    What was answered to another question is no answer; a loss is a loss whatever was asked.
+    What was answered to another question is no answer; a loss is a loss whatever was asked; and a
+    response that is still to come answers the question, unless files were edited (`recheck`).
     """
-    if before is None or before.status != "running" or before.started_seq is None:
+    if before is None or before.started_seq is None:
+        return None
+    if before.status != "running" and not before.is_waiting_for_response:
         return None
     since = before.started_seq
     calls = [call for call in before.calls if call.sent_seq > since]
-    if before.fingerprint == mark or (calls and calls[-1].state in ("sent", "lost")):
-        return since
-    return None
+    last = calls[-1].state if calls else None
+    is_kept = last == "accepted" and not recheck
+    return since if before.fingerprint == mark or last in ("sent", "lost") or is_kept else None

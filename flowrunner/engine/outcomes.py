@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from flowrunner.engine.pricing import Billed, Prices, billed_usd, paid_calls
+from flowrunner.engine.pricing import Billed, Prices, billed_usd, paid_calls, window_of
 from flowrunner.events import (
     JSON,
     Address,
     ApiError,
+    CallAccepted,
     CallAnswered,
     CallLost,
     CallNotSent,
@@ -18,12 +20,14 @@ from flowrunner.events import (
 )
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import CallState
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import Accepted, Answered, Lost, NotSent, Outcome, Refused
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
+AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
 
-def cleaned(outcome: Outcome, scrubber: Scrubber) -> Outcome:
+
+def cleaned(outcome: AnyOutcome, scrubber: Scrubber) -> AnyOutcome:
     """The outcome without secrets: a server may repeat the key anywhere, also in ids."""
 
     def mask(value: Any) -> Any:
@@ -78,6 +82,28 @@ def journaled_answer(call: CallState, journal: Journal) -> Answered:
     )
 
 
+def twice_named(accepted: Accepted) -> Lost:
+    """The loss of a request that was accepted under the id of another one."""
+    return Lost(
+        kind="not-a-response",
+        message=f"the server accepted it as {accepted.response_id}, which is the id of another "
+        "request of this run",
+        elapsed_s=accepted.elapsed_s,
+        http_status=accepted.http_status,
+        request_id=accepted.request_id,
+    )
+
+
+def took_s(answered: Answered, waited_s: float) -> float:
+    """How long the API worked on a response, in seconds, where it says so (Responses API:
+    `created_at`, `completed_at`), else how long it was waited for."""
+    moments = [answered.response.get(name) for name in ("created_at", "completed_at")]
+    began, ended = (at if isinstance(at, (int, float)) else None for at in moments)
+    if began is None or ended is None or ended < began:
+        return max(0.0, waited_s)
+    return float(ended - began)
+
+
 def has_acted(outcome: Outcome) -> bool:
     """Whether a response tells of a call that may have changed something (Responses API:
     `mcp_call`)."""
@@ -99,6 +125,17 @@ def event_of(
     match outcome:
         case Answered():
             return _answered(outcome, address, at, cost_usd)
+        case Accepted():
+            return CallAccepted(
+                at=at,
+                address=address,
+                http_status=outcome.http_status,
+                status=outcome.status,
+                request_id=outcome.request_id,
+                response_id=outcome.response_id,
+                model=outcome.model,
+                elapsed_s=outcome.elapsed_s,
+            )
         case Refused():
             return CallRefused(
                 at=at,
@@ -132,17 +169,21 @@ def event_of(
             )
 
 
-def call_cost_usd(outcome: Answered, model: JSON, prices: Prices | None = None) -> float | None:
+def call_cost_usd(
+    outcome: Answered, body: Mapping[str, JSON], prices: Prices | None = None
+) -> float | None:
     """What an answered call cost in US dollars; None where it is unknown.
 
-    Billed by the model and tier that the response names; `model` is the one asked for.
+    Billed by the model and tier that the response names; `body` is the request.
     """
+    model = body.get("model")
     billed = Billed(
         model=outcome.model,
         usage=outcome.usage,
         service_tier=outcome.service_tier,
         calls=paid_calls(outcome.response),
         asked=model if isinstance(model, str) else None,
+        window=window_of(body),
     )
     return billed_usd(billed, prices)
 

@@ -36,7 +36,8 @@ class Settings:
     on what did is left alone. `reuse_from` is the one run that results are taken from, `force` the
     steps (by their place in the file, or "all") that take none; `until` the only step of the file
     that is wanted, with those that it waits for. `supports` says False for fields of the API that
-    the server does not know."""
+    the server does not know. `waits` says whether somebody waits for responses in the background,
+    `cancels_background` that a signal cancels them; both count for one process."""
 
     provider: str
     base_url: str
@@ -58,6 +59,8 @@ class Settings:
     asks_held: bool = False
     failed_only: bool = False
     supports: Mapping[str, bool] = field(default_factory=dict)
+    waits: bool = True
+    cancels_background: bool = False
 
     @property
     def server(self) -> str:
@@ -163,6 +166,27 @@ def check_models(plan: Plan) -> None:
         )
 
 
+def check_storing(plan: Plan) -> None:
+    """Raises UsageError naming the steps that need a stored response where the project says that
+    none is stored."""
+    if plan.settings.below.get("store") is not False:
+        return
+    steps = [step for step in every_step(plan.workflow) if isinstance(step.verb, Prompt)]
+    named = ", ".join(
+        f"`{step.id}`"
+        for step in steps
+        if isinstance(step.verb, Prompt)
+        and step.verb.is_background
+        and "store" not in step.verb.parameters
+    )
+    if named:
+        raise UsageError(
+            f"{plan.workflow.shown}: a response in the background must be stored, and "
+            f"`flowrunner.yaml` says `store: false`; asked for by {named}",
+            help="write `store: true` in the step, or `delivery: direct`",
+        )
+
+
 def every_step(workflow: Workflow) -> Iterator[Step]:
     """The steps of a workflow, those inside others and those of the files it calls included."""
     waiting = list(reversed(workflow.steps))
@@ -245,4 +269,5 @@ def thaw_settings(text: str) -> Settings:
     force = tuple(frozen.pop("force", ()))
     budget = None if budget is None else Money(**budget)
     settings = Settings(**frozen, budget=budget, force=force)
-    return replace(settings, recheck=False, asks_held=False, failed_only=False)
+    settings = replace(settings, recheck=False, asks_held=False, failed_only=False)
+    return replace(settings, waits=True, cancels_background=False)

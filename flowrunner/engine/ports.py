@@ -20,8 +20,8 @@ from flowrunner.wire import Progress
 
 class Sender(Protocol):
     """Sends one request: exactly one paid POST, for a response or (`compact`) a shorter history,
-    and an outcome whatever becomes of it; or with `ask` one that costs nothing, to another
-    resource."""
+    and an outcome whatever becomes of it. To look at a response and to cancel one is free, as is
+    what `ask` sends to another resource."""
 
     async def send(
         self,
@@ -43,6 +43,10 @@ class Sender(Protocol):
         fresh: bool = False,
         progress: Progress | None = None,
     ) -> Outcome: ...
+
+    async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome: ...
+
+    async def cancel(self, response_id: str, *, timeout_s: float) -> Outcome: ...
 
     async def ask(
         self,
@@ -147,6 +151,10 @@ class Ports:
     lasting: Lasting | None = None
 
 
+class Stopped(Exception):
+    """The run is being ended: nothing more is sent."""
+
+
 @dataclass(slots=True)
 class Stop:
     """The wish that a run should end early, from a signal or a deadline, seen by all that waits.
@@ -161,6 +169,11 @@ class Stop:
     why: str | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     pressed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether a person or the system wishes it, and not a deadline."""
+        return self.reason in ("interrupt", "terminate")
 
     def ask(self, reason: str) -> None:
         """Wish the end; the first reason stays."""

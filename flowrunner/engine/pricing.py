@@ -17,6 +17,11 @@ Prices: TypeAlias = Mapping[str, Mapping[str, float]]
 """Prices of the operator by model, which outrank the shipped ones: `input`, `output` and, where it
 differs from `input`, `cached_input`, in US dollars per 1,000,000 tokens (`flowrunner.yaml`)."""
 
+WINDOW_SHARES: Mapping[str, float] = {"2h": 0.7, "8h": 0.6}
+"""What is left of the standard rates for tokens where an answer may take that long (FACTS: prices;
+Responses API: `background_options.completion_window`)."""
+
+_STANDARD = (None, "default", "auto", "standard")
 _FREE = {"mcp", "tool_search", "programmatic_tool_calling"}
 # US dollars; a container is billed once a session (models.json: openai/container).
 _CONTAINER_USD = 0.03
@@ -28,13 +33,15 @@ _CONTAINER_CALL = "code_interpreter_call"
 class Billed:
     """What a response is billed by: the model and tier that it names, its tokens, `calls` of hosted
     tools (see `paid_calls`). `asked` is the model that the request named: what the operator pays
-    for that name outranks all else, since a server may answer under another."""
+    for that name outranks all else, since a server may answer under another. `window` is how long
+    the answer was allowed to take."""
 
     model: str | None
     usage: Usage | None
     service_tier: str | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
     asked: str | None = None
+    window: str | None = None
 
 
 def billed_usd(billed: Billed, prices: Prices | None = None) -> float | None:
@@ -46,10 +53,19 @@ def billed_usd(billed: Billed, prices: Prices | None = None) -> float | None:
         usd: float | None = _by_own_rates(own, billed.usage)
     else:
         usd = catalog.cost_usd(name, billed.usage, service_tier=billed.service_tier)
+        if usd is not None and billed.service_tier in _STANDARD:
+            usd *= WINDOW_SHARES.get(billed.window or "", 1.0)
     for tool, number in billed.calls.items():
         fee = _fee(tool, name or "")
         usd = None if usd is None or fee is None else usd + number * fee
     return usd
+
+
+def window_of(body: Mapping[str, JSON]) -> str | None:
+    """How long the answer to a request may take, where it says so."""
+    options = body.get("background_options")
+    window = options.get("completion_window") if isinstance(options, Mapping) else None
+    return window if isinstance(window, str) and body.get("background") is True else None
 
 
 def paid_calls(response: Mapping[str, JSON]) -> dict[str, int]:
@@ -93,7 +109,7 @@ def _fee(tool: str, name: str) -> float | None:
 
 
 def _by_own_rates(own: Mapping[str, float], usage: Usage) -> float:
-    """Whatever the tier: the operator says what is paid."""
+    """Whatever the tier and the window: the operator says what is paid."""
     cached_input = own.get("cached_input", own["input"])
     fresh = usage.input - usage.cached
     tokens = fresh * own["input"] + usage.cached * cached_input + usage.output * own["output"]

@@ -12,8 +12,9 @@ from typing import Any
 
 from flowrunner.engine.artefacts import keep_files, with_missing_files
 from flowrunner.engine.attaching import Unattachable, attached_parts
+from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
 from flowrunner.engine.budget import BudgetRefusal
-from flowrunner.engine.calls import Caller, Stopped
+from flowrunner.engine.calls import Caller
 from flowrunner.engine.compacting import shorten
 from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
@@ -22,18 +23,20 @@ from flowrunner.engine.estimate import with_limits
 from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere, question
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
+from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
+from flowrunner.engine.ports import Stopped
 from flowrunner.engine.shared import Talk
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
-from flowrunner.journal.state import CallState
+from flowrunner.journal.state import BACKGROUND, CallState
 from flowrunner.json_text import NotJson
 from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
 from flowrunner.responses.history import as_items
 from flowrunner.responses.items import Answer, read_answer, read_output
 from flowrunner.responses.outcome import Answered
-from flowrunner.responses.retry import Asked, GiveUp, Hold, RetryPolicy
+from flowrunner.responses.retry import Asked, GiveUp, Hold, Later, RetryPolicy
 
 _RETRY_KINDS = {
     "not-json": "wrong_shape",
@@ -51,7 +54,9 @@ _FIXES = {
     "refused": "look at the refusal and change the prompt; `retry: { attempts: 2, on: [refusal] }` "
     "asks again",
     "open-calls": "take the tool out of `tools`: this version answers no tool calls",
-    "pending": "leave out `background`: this version waits for direct answers only",
+    "pending": "the server answers later although nobody asked for that; `delivery: background` "
+    "waits for it",
+    "cancelled": "`flowrunner resume` asks again",
 }
 
 _NO_TALKS = "go on from a step above with `continue` instead, which needs no conversation"
@@ -103,6 +108,7 @@ async def _prompt(
     history = past_of(unit, verb)
     if history.is_gone:
         return failed("continue", *_GONE)
+    await history.recall()
     try:
         if verb.continues is None or not verb.continues.compact:
             return await _go_on(unit, body, history, talk)
@@ -123,7 +129,9 @@ async def _go_on(
     """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
     server = unit.shared.plan.settings.server
     mark = fingerprint("prompt", server, question(history.joined(body)))
-    known = already(unit, mark) or from_elsewhere(unit, mark)
+    known = already(unit, mark)
+    if known is None and not _is_promised(unit, mark):
+        known = from_elsewhere(unit, mark)
     # What was answered before something else was said in the conversation is no answer now.
     is_outdated = talk is not None and talk.is_changed
     if known is not None and not (is_outdated and known.status == "succeeded"):
@@ -156,7 +164,7 @@ class _PromptRun:
         verb, before = unit.step.verb, unit.before
         assert isinstance(verb, Prompt)
         calls = [] if before is None else before.calls
-        since = begun_at(before, mark)
+        since = begun_at(before, mark, unit.shared.plan.settings.recheck)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
         caller = _caller(unit, mark, verb)
@@ -198,11 +206,12 @@ class _PromptRun:
 
     async def _answer(
         self, address: Address, body: dict[str, JSON], calls: Sequence[CallState]
-    ) -> Answered | GiveUp | Hold:
+    ) -> Answered | GiveUp | Hold | Later:
         """The answer to a request that goes on from what was said before, in one way or another."""
         joined = self.history.joined(body)
         outcome = await self.caller.answer(address, joined, calls)
         while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
+            await self.history.recall()
             joined = self.history.joined(body)
             sent = self.unit.shared.ports.journal.calls(self.unit.name)
             of_turn = [call for call in sent if call.key[:3] == _turn(address)]
@@ -279,6 +288,14 @@ def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str,
     return body | {"input": [*as_items(body.get("input")), said, correction]}
 
 
+def _is_promised(unit: Unit, mark: str) -> bool:
+    """Whether the API works on an answer already."""
+    before = unit.before
+    since = begun_at(before, mark, unit.shared.plan.settings.recheck)
+    calls = [] if before is None or since is None else before.calls
+    return any(call.state == "accepted" and call.sent_seq > (since or 0) for call in calls)
+
+
 def _asked(unit: Unit, verb: Prompt) -> Asked:
     """What sentences about the unit's requests may name."""
     tools = verb.parameters.get("tools")
@@ -297,6 +314,8 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
     # What a person asks for again although it may have been paid for is asked for once.
     was_held = unit.before is not None and unit.before.status == "unknown"
     on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
+    asked = _asked(unit, verb)
+    patience = DEFAULT_BACKGROUND_TIMEOUT_S if verb.is_background else DEFAULT_STEP_TIMEOUT_S
     return Caller(
         run=plan.run,
         ports=shared.ports,
@@ -304,11 +323,12 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
         limits=shared.limits,
         server=plan.settings.server,
         policy=RetryPolicy(on_unknown=on_unknown),
-        asked=_asked(unit, verb),
-        left_s=unit.left_s(),
+        asked=asked,
+        left_s=unit.left_s(patience),
         fresh=on_unknown == "hold",
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
+        follower=Follower(shared, asked, unit.is_over),
         may_change_things=verb.may_change_things,
         fill=shared.outgoing.filled,
         budget=unit.place.budget,
@@ -316,7 +336,12 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
     )
 
 
-def _without_answer(outcome: GiveUp | Hold, numbers: dict[str, Any], partial: str) -> Ending:
+def _without_answer(
+    outcome: GiveUp | Hold | Later, numbers: dict[str, Any], partial: str
+) -> Ending:
+    if isinstance(outcome, Later):
+        result = StepResult("waiting", **numbers)
+        return Ending("waiting", BACKGROUND, outcome.message, outcome.help, result)
     held = isinstance(outcome, Hold)
     stops = isinstance(outcome, GiveUp) and outcome.stops_run
     reason = "lost" if isinstance(outcome, Hold) else outcome.reason

@@ -22,6 +22,7 @@ from flowrunner.engine.steps import Runner
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus, weightiest
 from flowrunner.events import JSON, RunFinished, RunStatus
+from flowrunner.journal.state import BACKGROUND
 from flowrunner.language.templates import TemplateFault
 from flowrunner.responses.retry import Asked
 
@@ -209,13 +210,23 @@ class _End:
             return "the run was interrupted; finished steps are kept", f"`{again}` goes on"
         if self.shared.halted is not None:
             return self.shared.halted.message, self.shared.halted.help
+        if exit_status is not ExitStatus.HELD and self.shared.stop.reason == "timeout":
+            limit = f"{self.shared.plan.timeout_s:g}"
+            return f"the run took longer than its limit of {limit} s", f"`{again}` goes on"
+        return self._open(exit_status, again)
+
+    def _open(self, exit_status: ExitStatus, again: str) -> tuple[str | None, str | None]:
+        """What is left open by a list that came to its end, else what the list says."""
         if exit_status is ExitStatus.HELD:
             held = ", ".join(f"`{name}`" for name in self.shared.held[:5]) or "a step"
             return (
                 f"the outcome of {held} is unknown: sent, answer lost, possibly billed",
                 f"`{again} --on-unknown retry_once` asks again, and may pay a second time",
             )
-        if self.shared.stop.reason == "timeout":
-            limit = f"{self.shared.plan.timeout_s:g}"
-            return f"the run took longer than its limit of {limit} s", f"`{again}` goes on"
+        if exit_status is ExitStatus.WAITING and self.ending.reason == BACKGROUND:
+            left = ", ".join(f"`{name}`" for name in self.shared.left[:5]) or "a step"
+            return (
+                f"the API still works on {left}, in the background",
+                f"`{again}` looks again and goes on with what is there; with `--wait` it waits",
+            )
         return self.ending.message, self.ending.help

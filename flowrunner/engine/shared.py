@@ -25,7 +25,8 @@ from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Event, Slowed, StepStatus, Warned
-from flowrunner.journal.state import StepState, Totals
+from flowrunner.journal.projection import CallKey
+from flowrunner.journal.state import CallState, StepState, Totals
 from flowrunner.language.workflow import Money
 from flowrunner.report.figures import money
 
@@ -54,10 +55,11 @@ class Talk:
 class Shared:
     """One run. `before` is how the journal of earlier processes left each unit; `exits` collects
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
-    `held` whose outcome is unknown. `spent` is what earlier processes spent; `talks` are the
-    conversations that were spoken in, by their keys. `outgoing` puts files into requests.
-    `failed_only` is set where nothing is done but what failed; `reuse` finds results of earlier
-    runs, `moved` those of this one."""
+    `held` whose outcome is unknown, `left` whose answers are left to a resume. `spent` is what
+    earlier processes spent; `talks` are the conversations that were spoken in, by their keys.
+    `outgoing` puts files into requests; `accepted` says which call a response in the background
+    belongs to. `failed_only` is set where nothing is done but what failed; `reuse` finds results of
+    earlier runs, `moved` those of this one."""
 
     plan: Plan
     ports: Ports
@@ -69,13 +71,15 @@ class Shared:
     exits: set[ExitStatus] = field(default_factory=set)
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    accepted: dict[str, CallKey] = field(default_factory=dict)
     spent: Totals = field(default_factory=Totals)
     talks: dict[str, Talk] = field(default_factory=dict)
     failed_only: FailedOnly | None = None
     reuse: Reuse = field(default_factory=Reuse)
     moved: Moved = field(init=False)
     _known_talks: Mapping[str, str] | None = None
-    _lost_before: list[tuple[str, Worst]] | None = None
+    _lost_before: dict[CallKey, Worst] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
     _working: int = 1
@@ -137,7 +141,8 @@ class Shared:
         if limit is None:
             return within
         spent = self.ports.journal.spent_below(unit_name(path)) if path else self.spent
-        lost = [worst for unit, worst in self._lost() if _is_below(unit, unit_name(path))]
+        around = unit_name(path)
+        lost = [worst for key, worst in self._lost().items() if _is_below(key[0], around)]
         return Budget(
             stop_at_usd=limit.stop_at_usd,
             warn_at_usd=limit.warn_at_usd,
@@ -151,8 +156,13 @@ class Shared:
             on_warn=self._warn,
         )
 
-    def _lost(self) -> list[tuple[str, Worst]]:
-        """What the requests of earlier processes whose answers were lost may have cost, by unit."""
+    def worst(self, call: CallState) -> Worst:
+        """The most that a call of an earlier process may cost whose answer is still to come."""
+        return self._lost()[call.key]
+
+    def _lost(self) -> dict[CallKey, Worst]:
+        """What the requests of earlier processes whose answers were lost, or are still to come, may
+        have cost."""
         if self._lost_before is None:
             prices, journal = self.plan.settings.prices, self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
@@ -161,11 +171,11 @@ class Shared:
                 for call in calls
                 if call.usage is not None
             }
-            self._lost_before = []
-            for call in (call for call in calls if call.state in ("sent", "lost")):
+            self._lost_before = {}
+            for call in (call for call in calls if call.state in ("sent", "accepted", "lost")):
                 body = journal.body(call.sent_seq, "request")
                 earlier = tokens.get(body.get("previous_response_id"))
-                self._lost_before.append((call.unit, worst_case(body, prices, earlier)))
+                self._lost_before[call.key] = worst_case(body, prices, earlier)
         return self._lost_before
 
     def _warn(self, budget: Budget) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
 from flowrunner.engine.plan import gives_secrets
+from flowrunner.engine.ports import Stopped
 from flowrunner.engine.saving import save, target_of
 from flowrunner.engine.shared import Shared
 from flowrunner.engine.tally import Tally
@@ -30,9 +30,14 @@ from flowrunner.events import (
     StepResult,
     Warned,
 )
+from flowrunner.journal.state import BACKGROUND
+from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import found
 from flowrunner.language.templates import Empty, Record, TemplateFault
 from flowrunner.language.workflow import Repeat, Step
+
+BACKGROUND_ITEMS = 200
+"""So many items of a list may wait for responses in the background, where it has no `at_once`."""
 
 
 @dataclass(slots=True)
@@ -72,6 +77,8 @@ class Runner:
         """Put an end into the journal, unless it stands there already."""
         if ending.status == "unknown" and (ending.result is not None or ending.is_kept):
             self.shared.held.append(unit.name)
+        if ending.reason == BACKGROUND and ending.result is not None:
+            self.shared.left.append(unit.name)
         if ending.is_kept and not unit.has_started:
             return
         scrubber = self.shared.ports.scrubber
@@ -156,6 +163,8 @@ class Runner:
             return failed("not-a-list", f"`for_each` needs a list, found {found(source)}")
         await self._begun(whole, len(source))
         most = self.shared.plan.at_once
+        if isinstance(whole.step.verb, Prompt) and whole.step.verb.is_background:
+            most = max(most, BACKGROUND_ITEMS)  # a response in the background holds no slot
         in_turn = whole.step.has_effects or whole.step.shares_conversation
         room = 1 if in_turn else min(loop.at_once or most, most)
         tally = Tally()
@@ -201,6 +210,9 @@ class Runner:
             tally.count(ending, whole.step)
             if ending is not None and ending.stops is not None:
                 self.shared.halt(ending)
+            is_to_come = ending is not None and ending.reason == BACKGROUND
+            if is_to_come and whole.step.shares_conversation:
+                return  # nobody speaks while an answer is still to come
 
     def _item(self, whole: Unit, value: Any, at: int) -> Unit:
         assert whole.step.for_each is not None

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flowrunner.engine.calls import Stopped
 from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed
+from flowrunner.engine.ports import Stopped
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
 from flowrunner.language.workflow import Step

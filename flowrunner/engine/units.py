@@ -62,9 +62,9 @@ class Unit:
             return False
         return before.reason not in LOOSE_ENDS
 
-    def left_s(self) -> float:
-        """Seconds that it may still work."""
-        own = self.step.timeout_s or DEFAULT_STEP_TIMEOUT_S
+    def left_s(self, default: float = DEFAULT_STEP_TIMEOUT_S) -> float:
+        """Seconds that it may still work; `default` where its step has no `timeout`."""
+        own = self.step.timeout_s or default
         if self.place.deadline is None:
             return own
         return min(own, self.place.deadline - self.shared.ports.clock.monotonic())

@@ -82,16 +82,19 @@ class Projection:
         self.totals.count(call)
 
     def step_started(self, seq: int, event: events.StepStarted) -> None:
-        """A step begins, or goes on after a crash; one that had ended begins anew."""
+        """A step begins, or goes on after a crash; one that had ended begins anew, but for one that
+        was left waiting for a response in the background."""
         step = self._step(event.address.unit, seq)
-        if step.ended_at is not None:
+        goes_on = step.is_waiting_for_response
+        if step.ended_at is not None and not goes_on:
             _begin_anew(step)
         if step.started_at is None:
             step.started_at = event.at
         step.verb, step.status = event.verb, "running"
         step.reason = step.message = step.help = step.reused_from = None
         step.ended_at = step.result_seq = None
-        step.started_seq = seq
+        if not goes_on or step.started_seq is None:
+            step.started_seq = seq
         step.fingerprint = event.fingerprint or step.fingerprint
         if step.approval is not None and step.approval.granted is None:
             step.status = "waiting"
@@ -99,7 +102,7 @@ class Projection:
     def step_finished(self, seq: int, event: events.StepFinished) -> None:
         """A step ends; a skipped one without having begun."""
         step = self._step(event.address.unit, seq)
-        if step.ended_at is not None:
+        if step.ended_at is not None and not step.is_waiting_for_response:
             _begin_anew(step)
         step.verb, step.status, step.reason = event.verb, event.status, event.reason
         step.message, step.help = event.message, event.help
@@ -141,6 +144,23 @@ class Projection:
             CallState(*key, "sent", event.model, event.client_request_id, event.at, sent_seq=seq)
         )
 
+    def call_accepted(self, seq: int, event: events.CallAccepted) -> None:
+        """The API works on a request in the background."""
+        call = self._ended(seq, event)
+        call.ended_at = call.end_seq = None
+        call.state, call.http_status, call.status = "accepted", event.http_status, event.status
+        call.request_id, call.response_id = event.request_id, event.response_id
+        call.served_model, call.polls = event.model, 0
+        self._keep(call)
+
+    def call_polled(self, seq: int, event: events.CallPolled) -> None:  # noqa: ARG002
+        """A response in the background is further on; one that has ended stays so."""
+        address = event.address
+        call = self._call((address.unit, address.attempt, address.turn, address.post))
+        if call is not None and call.state == "accepted":
+            call.status, call.polls = event.status, event.polls
+            self.calls[call.key] = self.changed_calls[call.key] = call
+
     def call_answered(self, seq: int, event: events.CallAnswered) -> None:
         """A Response came back; a later one for the same call replaces it."""
         call = self._ended(seq, event)
@@ -148,6 +168,7 @@ class Projection:
         call.request_id, call.response_id = event.request_id, event.response_id
         call.served_model, call.service_tier = event.model, event.service_tier
         call.usage, call.cost_usd, call.elapsed_s = event.usage, event.cost_usd, event.elapsed_s
+        call.polls = event.polls
         self._keep(call)
 
     def call_refused(self, seq: int, event: events.CallRefused) -> None:
@@ -205,6 +226,8 @@ _FOLDS: dict[type[Event], Callable[[Projection, int, Any], None]] = {
     events.ApprovalAsked: Projection.approval_asked,
     events.ApprovalGiven: Projection.approval_given,
     events.CallSent: Projection.call_sent,
+    events.CallAccepted: Projection.call_accepted,
+    events.CallPolled: Projection.call_polled,
     events.CallAnswered: Projection.call_answered,
     events.CallRefused: Projection.call_refused,
     events.CallNotSent: Projection.call_not_sent,

@@ -21,8 +21,12 @@ from flowrunner.events import (
     Usage,
 )
 
-CallProgress: TypeAlias = Literal["sent", "answered", "refused", "not-sent", "lost"]
-"""`sent` without an end is a call in flight, or one whose process died: possibly billed."""
+CallProgress: TypeAlias = Literal["sent", "accepted", "answered", "refused", "not-sent", "lost"]
+"""`sent` without an end is a call in flight, or one whose process died: possibly billed. `accepted`
+is answered later, in the background, under its `response_id`."""
+
+BACKGROUND = "background"
+"""The reason of a step that waits for a response in the background and for nobody."""
 
 
 @dataclass(slots=True)
@@ -32,7 +36,8 @@ class CallState:
     Times are Unix seconds. The request is the body `request` of record `sent_seq`; the answer is
     the body `response` (answered) or `raw` (refused, lost) of record `end_seq`. `model` is the
     model asked for, `served_model` the one that answered. `kind` says how a call was lost or why
-    it was not sent. `cost_usd` is None where it is unknown.
+    it was not sent. `cost_usd` is None where it is unknown. `polls` counts the looks at a response
+    in the background, as far as they are on record.
     """
 
     unit: str
@@ -59,6 +64,7 @@ class CallState:
     kind: str | None = None
     message: str | None = None
     error: ApiError | None = None
+    polls: int | None = None
 
     @property
     def key(self) -> tuple[str, int, int, int]:
@@ -138,6 +144,11 @@ class StepState:
         self._unread[1].append(row)
 
     @property
+    def is_waiting_for_response(self) -> bool:
+        """Whether it was left waiting for a response in the background, which a resume collects."""
+        return self.status == "waiting" and self.reason == BACKGROUND
+
+    @property
     def waits_for_decision(self) -> bool:
         """Whether a person was asked and has not answered on record."""
         asked = self.approval is not None and self.approval.granted is None
@@ -162,7 +173,8 @@ class Totals:
 
     `calls` counts POSTs announced, `not_sent_calls` those of them that surely never left. `usage`
     and `cost_usd` hold what is known; `unknown_cost_calls` were answered without a known cost, and
-    `lost_calls` are possibly billed. `steps` counts units that have begun or ended.
+    `lost_calls` are possibly billed, as are `accepted_calls`, whose answers are still to come.
+    `steps` counts units that have begun or ended.
     """
 
     steps: int = 0
@@ -172,12 +184,14 @@ class Totals:
     unknown_cost_calls: int = 0
     cost_usd: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    accepted_calls: int = 0
 
     def count(self, call: CallState, sign: Literal[1, -1] = 1) -> None:
         """Add a call, or with sign -1 take back what an earlier state of it had added."""
         self.calls += sign
         self.not_sent_calls += sign * (call.state == "not-sent")
         self.lost_calls += sign * (call.state == "lost")
+        self.accepted_calls += sign * (call.state == "accepted")
         if call.state != "answered":
             return
         if call.cost_usd is None:
@@ -262,5 +276,6 @@ class RunState:
         """The calls announced whose end is not on record, in the order of sending."""
         calls = (call for step in self.steps.values() for call in step.calls)
         return sorted(
-            (call for call in calls if call.state == "sent"), key=lambda call: call.sent_seq
+            (call for call in calls if call.state in ("sent", "accepted")),
+            key=lambda call: call.sent_seq,
         )

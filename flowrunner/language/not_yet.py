@@ -46,17 +46,7 @@ TABLE = (
     _key(("step",), "accept_risk"),
     _key(_ALL_STEPS, "max_turns"),
     _key(_ALL_STEPS, "provider"),
-    *(
-        NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way))
-        for way in ("background", "batch")
-    ),
-    NotYet(
-        _ALL_STEPS,
-        "background",
-        "`background: true`",
-        ("background_options",),
-        _is(True),
-    ),
+    *(NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way)) for way in ("batch",)),
 )
 
 

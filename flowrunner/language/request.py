@@ -69,6 +69,11 @@ class Prompt:
         return model if isinstance(model, str) else None
 
     @property
+    def is_background(self) -> bool:
+        """Whether the answer comes later, in the background."""
+        return self.parameters.get("background") is True
+
+    @property
     def has_output(self) -> bool:
         """Whether the answer is JSON that later steps may read as `.output`."""
         return self.output is not None or self.schema is not None
@@ -90,7 +95,7 @@ class Prompt:
         _refuse_emptiness(body.get("input"))
         if self.include_also:
             body["include"] = list(dict.fromkeys([*body.get("include", []), *self.include_also]))
-        body = merge(body, fill(self.request, scope))
+        body = _in_the_background(merge(body, fill(self.request, scope)))
         if body.get("stream") is not True:
             body.pop("stream_options", None)  # The API takes them with a stream only.
         return {key: body[key] for key in sorted(body, key=_rank)}
@@ -146,6 +151,14 @@ def _without_nulls(body: Mapping[str, JSON]) -> dict[str, JSON]:
         elif value is not None:
             kept[key] = value
     return kept
+
+
+def _in_the_background(body: dict[str, JSON]) -> dict[str, JSON]:
+    """A response in the background is stored, and said to be: one that is not, or of which nothing
+    is said, may be gone minutes after its end. Its options mean nothing to any other response."""
+    if body.get("background") is True:
+        return {"store": True, **body}
+    return {key: value for key, value in body.items() if key != "background_options"}
 
 
 def _rank(key: str) -> int:

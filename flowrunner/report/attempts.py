@@ -13,6 +13,7 @@ from flowrunner.report.figures import duration, iso_utc
 
 _OUTCOMES = {
     "sent": "open",
+    "accepted": "pending",
     "answered": "answered",
     "refused": "refused",
     "not-sent": "not_sent",
@@ -65,8 +66,8 @@ def _entry(call: CallState, accepted: bool | None) -> dict[str, JSON]:
 
 
 def is_possibly_billed(call: CallState) -> bool:
-    """Whether the request left, or may have left, and nobody knows its outcome."""
-    return call.state in ("sent", "lost")
+    """Whether the request left, or may have left, and nobody knows its outcome, or not yet."""
+    return call.state in ("sent", "accepted", "lost")
 
 
 def elapsed_s(call: CallState) -> float | None:
@@ -83,6 +84,8 @@ def sentence(call: CallState) -> str:
     """What became of the request, for people."""
     if call.state == "sent":
         return "Announced; no outcome is recorded. It may have been billed."
+    if call.state == "accepted":
+        return _accepted(call)
     if call.state == "answered":
         return _answered(call)
     if call.state == "refused":
@@ -93,11 +96,20 @@ def sentence(call: CallState) -> str:
     return f"Sent, and the answer was lost. {said} It may have been billed."
 
 
+def _accepted(call: CallState) -> str:
+    polls = f", polled {call.polls}×" if call.polls else ""
+    return (
+        f"Accepted: the API works on it in the background, id {call.response_id}, last seen "
+        f"`{call.status}`{polls}. It is billed when it ends."
+    )
+
+
 def _answered(call: CallState, accepted: bool | None = None) -> str:
     took = "" if call.elapsed_s is None else f" after {duration(call.elapsed_s)}"
     status = "" if call.status == "completed" else f" with the status `{call.status}`"
     verdict = ", and the answer was not accepted" if accepted is False else ""
-    return f"Answered{took}{status}{verdict}."
+    way = "" if call.polls is None else f" in the background (polled {call.polls}×)"
+    return f"Answered{way}{took}{status}{verdict}."
 
 
 def _refused(call: CallState) -> str:

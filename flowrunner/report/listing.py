@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flowrunner.events import JSON
-from flowrunner.journal.state import RunState
+from flowrunner.journal.state import RunState, Totals
 from flowrunner.report.bounds import compact
 from flowrunner.report.closing import going_on_lines, summary_line
 from flowrunner.report.figures import (
@@ -58,9 +58,13 @@ def run_row(state: RunState) -> RunRow:
         started_at=state.started_at,
         ended_at=state.ended_at,
         cost_usd=totals.cost_usd,
-        cost_is_complete=not (totals.unknown_cost_calls or totals.lost_calls),
+        cost_is_complete=not _is_open(totals),
         simulated=state.simulated,
     )
+
+
+def _is_open(totals: Totals) -> bool:
+    return bool(totals.unknown_cost_calls or totals.lost_calls or totals.accepted_calls)
 
 
 def run_lines(rows: Iterable[RunRow], style: Style) -> list[str]:

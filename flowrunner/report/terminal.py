@@ -11,9 +11,11 @@ from flowrunner.events import (
     JSON,
     ApprovalAsked,
     ApprovalGiven,
+    CallAccepted,
     CallAnswered,
     CallLost,
     CallNotSent,
+    CallPolled,
     CallRefused,
     Event,
     ForEachBegan,
@@ -113,11 +115,8 @@ class ProgressLines:
         """The lines that an event adds, without line ends."""
         if isinstance(event, StepFinished):
             return self._ended(event)
-        if isinstance(event, CallAnswered):
-            going = self._at_work.unit(event.address.unit)
-            going.add(event)
-            going.model = event.model
-            return []
+        if isinstance(event, CallAccepted | CallPolled | CallAnswered):
+            return self._came(event)
         if isinstance(event, StepStarted | ForEachBegan):
             return self._started(event)
         if isinstance(event, CallRefused | CallNotSent | CallLost):
@@ -171,6 +170,20 @@ class ProgressLines:
         some = f", so {unit} waits" if crowd else ""
         said = f"waiting {duration(wait_s)}: {_why(event)}{some}"
         return self._lines("waiting", crowd or unit, said)
+
+    def _came(self, event: CallAccepted | CallPolled | CallAnswered) -> list[str]:
+        """An answer, or that one comes later and under which id; of a crowd of items none is
+        told."""
+        unit = event.address.unit
+        if isinstance(event, CallAnswered):
+            going = self._at_work.unit(unit)
+            going.add(event)
+            going.model = event.model
+            return []
+        is_first = isinstance(event, CallAccepted)
+        if self._at_work.crowd_of(unit) or not (is_first or self.verbose):
+            return []
+        return self._lines("running", unit, _pending(event))
 
     def _approval(self, event: ApprovalAsked | ApprovalGiven) -> list[str]:
         unit = event.address.unit
@@ -342,6 +355,14 @@ def _why(event: CallRefused | CallNotSent | CallLost) -> str:
     if isinstance(event, CallNotSent):
         return f"the request did not leave ({event.message})"
     return f"the answer was lost ({event.message})"
+
+
+def _pending(event: CallAccepted | CallPolled) -> str:
+    words = {"queued": "queued in background", "in_progress": "at work in background"}
+    said = words.get(event.status, "in background")
+    if isinstance(event, CallAccepted):
+        return f"{said}, id {event.response_id}"
+    return f"{said}, polled {event.polls}×"
 
 
 def _trouble(event: CallRefused | CallNotSent | CallLost) -> str:

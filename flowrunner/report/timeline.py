@@ -20,6 +20,7 @@ _KINDS = {
     "not-sent": ("failed", "never left"),
     "lost": ("lost", "answer lost"),
     "sent": ("open", "no outcome recorded"),
+    "accepted": ("pending", "in the background"),
 }
 
 

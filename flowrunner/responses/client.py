@@ -1,4 +1,4 @@
-"""One request, one outcome: exactly one POST (or one free GET), its answer judged, never raised.
+"""One request, one outcome: exactly one POST (or one for free), its answer judged, never raised.
 
 How often to ask is left to `retry`, what an answer says to `items`, sockets to `wire`.
 """
@@ -18,8 +18,17 @@ from flowrunner import __version__, json_text, wire
 from flowrunner.events import JSON, ApiError
 from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
 from flowrunner.responses.items import read_usage
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused, Reply, Told
-from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
+from flowrunner.responses.outcome import (
+    Accepted,
+    Answered,
+    Lost,
+    NotSent,
+    Outcome,
+    Refused,
+    Reply,
+    Told,
+)
+from flowrunner.responses.rate import asked_wait_s, poll_after_s, read_rate, should_retry
 from flowrunner.responses.receiving import SILENCE_S, Receiver, Watch
 from flowrunner.responses.stream import Assembly, Broken, Ended, Left, what_broke
 from flowrunner.secrets import Scrubber
@@ -30,6 +39,7 @@ RAW_LIMIT = 1_000_000
 
 _ID = re.compile(r"[\x21-\x7e]{1,512}")
 _UNSAFE = re.compile(r"[^\x21-\x7e]")
+_PENDING = frozenset({"queued", "in_progress"})
 
 
 class Exchanging(Protocol):
@@ -76,7 +86,8 @@ class ResponsesClient:
         watch: Watch | None = None,
     ) -> Outcome:
         """Exactly one `POST /responses`; what became of it. It is streamed where the body says
-        `stream: true`: `watch` then sees the answer as it is written.
+        `stream: true`: `watch` then sees the answer as it is written. Only where it says
+        `background: true` an answer that is still to come is Accepted.
 
         `client_request_id` goes out as `X-Client-Request-Id` (printable ASCII, at most 512
         characters; anything else is replaced by `-`). `timeout_s` bounds the whole exchange by wall
@@ -98,9 +109,11 @@ class ResponsesClient:
             fresh=fresh,
             silence_s=SILENCE_S if is_streamed else None,
         )
+        may_come_later = body.get("background") is True
         if is_streamed:
-            return await self._stream(request, progress or wire.Progress(), watch)
-        return await self._exchange(request, progress)
+            coming = self._stream(request, progress or wire.Progress(), watch, may_come_later)
+            return await coming
+        return await self._exchange(request, progress, may_come_later=may_come_later)
 
     async def compact(
         self,
@@ -130,17 +143,40 @@ class ResponsesClient:
 
     async def retrieve(self, response_id: str, *, timeout_s: float) -> Outcome:
         """One `GET /responses/{id}`: free of charge, so that a loss means nothing."""
-        if not _ID.fullmatch(response_id) or not response_id.strip("."):
+        return await self._look("GET", response_id, "", timeout_s)
+
+    async def cancel(self, response_id: str, *, timeout_s: float) -> Outcome:
+        """One `POST /responses/{id}/cancel`: free, and the same however often it is said.
+
+        Only background responses can be cancelled; the answer is the response as it ended, which
+        may be before the wish came (Responses API: cancel).
+        """
+        return await self._look("POST", response_id, "/cancel", timeout_s)
+
+    async def _look(
+        self, method: Literal["GET", "POST"], response_id: str, more: str, timeout_s: float
+    ) -> Outcome:
+        """One free request about a response; an answer about another one is none."""
+        if not _is_id(response_id):
             return NotSent(kind="bad-id", message="what should be the id of a response is none")
-        return await self._exchange(
+        outcome = await self._exchange(
             wire.WireRequest(
-                method="GET",
-                url=self._endpoint.url(f"responses/{quote(response_id, safe='')}"),
+                method=method,
+                url=self._endpoint.url(f"responses/{quote(response_id, safe='')}{more}"),
                 headers=self._headers(),
                 content=b"",
                 timeout_s=timeout_s,
             )
         )
+        if isinstance(outcome, Answered | Accepted) and outcome.response_id != response_id:
+            return Lost(
+                kind="not-a-response",
+                message="the server answered with another response than the one asked for",
+                elapsed_s=outcome.elapsed_s,
+                http_status=outcome.http_status,
+                request_id=outcome.request_id,
+            )
+        return outcome
 
     async def ask(
         self,
@@ -185,10 +221,26 @@ class ResponsesClient:
         return plain | self._endpoint.request_headers()
 
     async def _exchange(
-        self, request: wire.WireRequest, progress: wire.Progress | None = None
+        self,
+        request: wire.WireRequest,
+        progress: wire.Progress | None = None,
+        *,
+        may_come_later: bool = True,
     ) -> Outcome:
         reply = await self._reply(request, progress)
-        return self._judge(reply) if isinstance(reply, wire.WireReply) else reply
+        if not isinstance(reply, wire.WireReply):
+            return reply
+        return self._judge_pending(reply, may_come_later)
+
+    def _judge_pending(self, reply: wire.WireReply, may_come_later: bool) -> Outcome:
+        outcome = self._judge(reply)
+        if not may_come_later or not isinstance(outcome, Answered):
+            return outcome
+        if outcome.status not in _PENDING:
+            return outcome
+        if not _is_id(outcome.response_id):
+            return self._no_response(reply, "nobody could ask for a response with such an `id`")
+        return _accepted(reply, outcome, self._clock())
 
     async def _reply(
         self, request: wire.WireRequest, progress: wire.Progress | None = None
@@ -200,7 +252,11 @@ class ResponsesClient:
             return self._fault(fault, time.monotonic() - start)
 
     async def _stream(
-        self, request: wire.WireRequest, progress: wire.Progress, watch: Watch | None
+        self,
+        request: wire.WireRequest,
+        progress: wire.Progress,
+        watch: Watch | None,
+        may_come_later: bool,
     ) -> Outcome:
         """A streamed exchange. What the stream itself said counts before how it broke off."""
         start = time.monotonic()
@@ -218,7 +274,7 @@ class ResponsesClient:
         body = assembly.raw if content is None else content
         reply = wire.WireReply(progress.status, progress.headers, body, elapsed_s)
         if content is not None:
-            return self._judge(reply)
+            return self._judge_pending(reply, may_come_later)
         return self._judge_stream(reply, assembly, fault)
 
     def _judge_stream(
@@ -325,6 +381,10 @@ def _bytes(body: Mapping[str, JSON]) -> bytes:
     return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
 
 
+def _is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None and text.strip(".") != ""
+
+
 def _rest(error: ApiError) -> tuple[str | None, str | None, str | None]:
     return error.type, error.param, error.code
 
@@ -347,4 +407,16 @@ def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:
         usage=read_usage(response.get("usage")),
         elapsed_s=reply.elapsed_s,
         rate=read_rate(reply.headers),
+    )
+
+
+def _accepted(reply: wire.WireReply, pending: Answered, now: float) -> Accepted:
+    return Accepted(
+        http_status=pending.http_status,
+        request_id=pending.request_id,
+        response_id=pending.response_id,
+        status=pending.status,
+        model=pending.model,
+        elapsed_s=pending.elapsed_s,
+        asked_wait_s=poll_after_s(reply.headers, now),
     )

@@ -1,4 +1,4 @@
-"""The words of the retry policy: what it is told and the four things it can decide.
+"""The words of the retry policy: what it is told and the things it can decide.
 
 How it decides is left to `retry`, which sentence it gives to `refusals`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from flowrunner.responses.outcome import Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import Final, Lost, NotSent, Refused
 
 OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 Reason: TypeAlias = Literal[
@@ -61,7 +61,7 @@ class Tries:
     lost: int = 0
     waited_s: float = 0.0
 
-    def counting(self, outcome: Outcome, waited_s: float = 0.0) -> Tries:
+    def counting(self, outcome: Final, waited_s: float = 0.0) -> Tries:
         """These tries and one more, before which `waited_s` seconds were waited."""
         is_424 = isinstance(outcome, Refused) and outcome.http_status == 424
         return replace(
@@ -110,6 +110,14 @@ class GiveUp:
 @dataclass(frozen=True, slots=True)
 class Hold:
     """The outcome is unknown and stays so until a person decides."""
+
+    message: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The answer is still to come, in the background, and nobody waits for it here."""
 
     message: str
     help: str

@@ -1,7 +1,7 @@
-"""What became of one request: answered, refused, surely not sent, or lost.
+"""What became of one request: answered, accepted for later, refused, surely not sent, or lost.
 
-The four carry all that events of the journal need; what follows from them is left to `retry` and
-`items`. Requests that are free end as `Told` instead of answered.
+They carry all that events of the journal need; what follows from them is left to `retry`,
+`background` and `items`. Requests that are free end as `Told` instead of answered.
 """
 
 from __future__ import annotations
@@ -27,6 +27,23 @@ class Answered:
     usage: Usage | None
     elapsed_s: float
     rate: RateState = field(default_factory=RateState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The API works on the request in the background; its answer is to be had under `response_id`.
+
+    `status` is queued or in_progress; `asked_wait_s` is how long the server asks to wait before the
+    next look, in seconds.
+    """
+
+    http_status: int
+    request_id: str | None
+    response_id: str
+    status: str
+    model: str | None
+    elapsed_s: float
+    asked_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +94,10 @@ class Lost:
     partial: str = ""
 
 
-Outcome: TypeAlias = Answered | Refused | NotSent | Lost
+Final: TypeAlias = Answered | Refused | NotSent | Lost
+"""An outcome after which nothing more comes of the request."""
+
+Outcome: TypeAlias = Final | Accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,13 @@ def asked_wait_s(headers: Mapping[str, str], now: float) -> float | None:
     return left if left is not None and left > 0 else None
 
 
+def poll_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """How many seconds the server asks to wait before the next look at a background response, or
+    None (`openai-poll-after-ms` in milliseconds, else as `asked_wait_s`)."""
+    in_ms = _seconds(headers.get("openai-poll-after-ms"))
+    return asked_wait_s(headers, now) if in_ms is None else in_ms / 1000
+
+
 def _seconds(text: str | None) -> float | None:
     stripped = (text or "").strip()
     if not _NUMBER.fullmatch(stripped):

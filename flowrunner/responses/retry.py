@@ -5,18 +5,20 @@ Counting attempts, waiting, and writing both to the journal is left to `engine`.
 
 from __future__ import annotations
 
+from flowrunner.responses.background import GONE
 from flowrunner.responses.decisions import (
     Accept,
     Asked,
     Decision,
     GiveUp,
     Hold,
+    Later,
     OnUnknown,
     Retry,
     RetryPolicy,
     Tries,
 )
-from flowrunner.responses.outcome import Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.outcome import Answered, Final, Lost, NotSent, Refused
 from flowrunner.responses.refusals import classify, facts, give_up, is_quota, passing_codes
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Decision",
     "GiveUp",
     "Hold",
+    "Later",
     "OnUnknown",
     "Retry",
     "RetryPolicy",
@@ -37,7 +40,7 @@ _ONLY_ASKED = Asked()
 
 
 def decide(
-    outcome: Outcome,
+    outcome: Final,
     tries: Tries,
     policy: RetryPolicy,
     random: float,
@@ -48,7 +51,7 @@ def decide(
     `random` is in [0, 1) and spreads the waits. `tries` counts the outcome in. An answered request
     is accepted unless its response failed for a passing reason (Responses API: `error.code`) and
     may be asked again. A lost answer is asked for again once in a turn at most, and only under
-    `retry_once`.
+    `retry_once`; a background response that is gone only when a person says so.
     """
     match outcome:
         case Answered():
@@ -146,6 +149,8 @@ _NETWORK_HELP = {
 
 
 def _after_loss(lost: Lost, tries: Tries, policy: RetryPolicy, random: float) -> Decision:
+    if lost.kind == GONE:
+        return Hold(message=lost.message, help=_ASK_AGAIN)
     if policy.on_unknown == "retry_once" and tries.lost <= 1:
         wait_s = _wait_s(None, tries, policy, random)
         if wait_s is not None:
@@ -154,9 +159,13 @@ def _after_loss(lost: Lost, tries: Tries, policy: RetryPolicy, random: float) ->
     return Hold(
         message=f"The request was sent and its answer was lost: {lost.message}{named}; "
         "it may have been processed and billed",
-        help="ask again with `flowrunner resume --on-unknown retry_once`, "
-        "which may pay a second time",
+        help=_ASK_AGAIN,
     )
+
+
+_ASK_AGAIN = (
+    "ask again with `flowrunner resume --on-unknown retry_once`, which may pay a second time"
+)
 
 
 def _wait_s(

@@ -20,6 +20,7 @@ from flowrunner.language.checks.conflicts import (
 )
 from flowrunner.language.checks.continues import check_continues
 from flowrunner.language.checks.conversations import check_conversations
+from flowrunner.language.checks.delivery import check_delivery
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
@@ -36,6 +37,7 @@ __all__ = ["check_meaning", "result_shape"]
 
 _OF_THE_FILE = (
     check_request,
+    check_delivery,
     check_tools,
     check_includes,
     check_inputs,

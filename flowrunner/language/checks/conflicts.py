@@ -61,12 +61,6 @@ def _pairs(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
             (*route, "text", "format"),
             f"take `format` out: `{shaped}` writes it",
         )
-    if fields.get("background") is True and fields.get("store") is False:
-        yield _conflict(
-            "`background: true` needs a stored response, but `store` is `false`",
-            (*route, "store"),
-            "take `store: false` out",
-        )
 
 
 def _deliveries(fields: Mapping[str, Any], route: Route) -> Iterator[Finding]:
@@ -100,7 +94,6 @@ def refusals_without_conflict(workflow: Workflow, conflicts: list[Finding]) -> I
 
 _PARTNERS = {
     "previous_response_id": "conversation",
-    "store": "background",
     "stream": "delivery",
     "background": "delivery",
 }

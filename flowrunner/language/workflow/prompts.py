@@ -59,8 +59,9 @@ def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> 
 
 
 _DELIVERED: Mapping[str, Mapping[str, Form]] = {
-    "direct": {"stream": None},
-    "stream": {"stream": True},
+    "direct": {"stream": None, "background": None},
+    "stream": {"stream": True, "background": None},
+    "background": {"stream": None, "background": True},
 }
 """What a `delivery` means in the words of the API; it takes the place of what `defaults` say."""
 

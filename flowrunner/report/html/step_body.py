@@ -23,7 +23,13 @@ from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw
 from flowrunner.report.html.values import raw_json, readable, short
 
 TROUBLE = ("failed", "unknown")
-_OUTCOME_LOOKS = {"lost": "unknown", "open": "unknown", "refused": "failed", "not_sent": "failed"}
+_OUTCOME_LOOKS = {
+    "lost": "unknown",
+    "open": "unknown",
+    "pending": "waiting",
+    "refused": "failed",
+    "not_sent": "failed",
+}
 
 
 @dataclass(frozen=True, slots=True)

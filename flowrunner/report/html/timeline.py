@@ -21,6 +21,7 @@ _WORDS = {
     "lost": "answer lost, possibly billed",
     "waiting": "waiting for the next attempt",
     "open": "no outcome recorded",
+    "pending": "at work in the background",
     "local": "work without a request",
     "inside": "the steps inside of it",
 }
