@@ -13,6 +13,7 @@ from typing import Any
 from flowrunner.engine.artefacts import keep_files, with_missing_files
 from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
+from flowrunner.engine.books import Books
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller
 from flowrunner.engine.compacting import shorten
@@ -235,7 +236,7 @@ class _PromptRun:
     def _answered(self) -> Sequence[CallAnswered | CallState]:
         """Every answered call of the unit; those of earlier processes are in the journal alone."""
         if not self.past and not self.current:
-            return self.caller.answered
+            return self.caller.books.answered
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
@@ -332,7 +333,7 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
         may_change_things=verb.may_change_things,
         fill=shared.outgoing.filled,
         budget=unit.place.budget,
-        prices=plan.settings.prices,
+        books=Books(shared.ports, plan.settings.prices),
     )
 
 

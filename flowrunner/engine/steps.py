@@ -210,8 +210,8 @@ class Runner:
             tally.count(ending, whole.step)
             if ending is not None and ending.stops is not None:
                 self.shared.halt(ending)
-            is_to_come = ending is not None and ending.reason == BACKGROUND
-            if is_to_come and whole.step.shares_conversation:
+            is_awaited = ending is not None and ending.reason == BACKGROUND
+            if is_awaited and whole.step.shares_conversation:
                 return  # nobody speaks while an answer is still to come
 
     def _item(self, whole: Unit, value: Any, at: int) -> Unit:
