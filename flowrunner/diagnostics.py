@@ -300,6 +300,7 @@ RULES: dict[str, str] = {
     "range": "A number, a text or a list is within the limits that its key has.",
     "two-verbs": "Each step does one thing: it has exactly one verb.",
     "unknown-key": "Only keys of the language are allowed; unknown API fields go in `request`.",
+    "secret": "What one file keeps secret is secret in the file that gives it, too.",
     "version": "`flowrunner: 1` is the only version of the language.",
     "wrong-type": "A value is of the kind that its key expects: text, number, list, mapping.",
     # What the parts of a workflow mean together.

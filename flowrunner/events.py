@@ -376,13 +376,19 @@ class Slowed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The process stopped working on the run. A later `RunResumed` may take it up again."""
+    """The process stopped working on the run. A later `RunResumed` may take it up again.
+
+    `left_out` are the steps of the file that were not wanted (`--until`). `given_up_by` names the
+    person who wants nothing more of the run: no process takes it up again.
+    """
 
     bodies: ClassVar[tuple[str, ...]] = ("result",)
     status: RunStatus
     exit_status: ExitStatus
     message: str | None = None
     help: str | None = None
+    left_out: tuple[str, ...] = ()
+    given_up_by: str | None = None
     result: JSON = None
 
 

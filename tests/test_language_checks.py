@@ -407,7 +407,7 @@ WINDOW = "background_options: { completion_window: 8h }"
 BACKGROUND = {
     "agreed": ("", "delivery: background, background: true", []),
     "said no twice": ("", "delivery: direct, background: false", []),
-    "in parts too": ("", "delivery: background, stream: true", ["not-yet 4"]),
+    "in parts too": ("", "background: true, stream: true", []),
     "background off": ("", "delivery: background, background: false", ["conflict 4"]),
     "direct": ("", "delivery: direct, background: true", ["conflict 4"]),
     "in defaults": ("delivery: direct, background: true", "", ["conflict 3"]),
@@ -424,7 +424,7 @@ BACKGROUND = {
     "window": (WINDOW, "background: true, service_tier: flex", ["conflict 4"]),
     "window below": (f"service_tier: flex, {WINDOW}", "background: true", ["conflict 3"]),
     "standard": (WINDOW, "background: true, service_tier: default", []),
-    "streamed": (WINDOW, "background: true, stream: true", ["conflict 4", "not-yet 4"]),
+    "streamed": (WINDOW, "background: true, stream: true", ["conflict 4"]),
 }
 
 

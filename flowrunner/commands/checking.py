@@ -134,7 +134,7 @@ def find_file(path: Path) -> None:
         raise UsageError(f"`{path}` is {what}", help=_near(path / "x" if path.is_dir() else path))
 
 
-def load_valid(path: Path, colour: bool, providers: Providers) -> tuple[Workflow, str]:
+def load_valid(path: Path, colour: bool, providers: Providers | None) -> tuple[Workflow, str]:
     """A workflow without errors, and its warnings as text.
 
     Raises UsageError where there is no such file, InvalidWorkflow with all its mistakes.

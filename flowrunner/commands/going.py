@@ -21,6 +21,7 @@ from flowrunner.commands.finishing import tell_end
 from flowrunner.commands.people import Ask, Somebody
 from flowrunner.commands.telling import Teller
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.engine.approvals import LOOK_S
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop, SystemClock
 from flowrunner.engine.run import GRACE_S
@@ -108,6 +109,7 @@ class Going:
         clock = SystemClock()
         restore = self._on_signals(stop, teller)
         shelf = self._shelf()
+        looking = asyncio.ensure_future(self._look_for_the_end(stop, teller))
         try:
             # The words of the command are part of the origin, and may hold anything.
             await self.journal.append(replace(first, origin=scrubber.scrub_json(first.origin)))
@@ -129,6 +131,8 @@ class Going:
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             restore()
             if shelf is not None:
                 shelf.close()
@@ -136,6 +140,13 @@ class Going:
 
     def _client(self, provider: str) -> ResponsesClient:
         return ResponsesClient(self.wire, self.endpoints[provider])
+
+    async def _look_for_the_end(self, stop: Stop, teller: Teller) -> None:
+        """Look whether somebody, in another process, wants no more of the run."""
+        while (said := self.journal.given_up()) is None:  # noqa: ASYNC110  # a process says it
+            await asyncio.sleep(LOOK_S)
+        teller.tell(f"\nStopping: {said.by} gave the run up")
+        stop.cancel(said.by, said.why)
 
     async def _bounded(self) -> Plan:
         """The plan with no more at once than this machine and its proxy carry."""
@@ -157,7 +168,7 @@ class Going:
     def _shelf(self) -> Index | None:
         if self.plan.settings.simulated or not self.plan.wants_reuse:
             return None
-        return Index.open(self.operator.project)
+        return Index.open(self.operator.project, within=self.plan.settings.reuse_from)
 
     def _remember(self) -> None:
         """Let later runs find what this one paid for. Losing it costs nothing."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +17,21 @@ from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.counting import Library, count
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.commands.wishes import wishes
 from flowrunner.engine.forecast import Forecast, Row, Terms, forecast
 from flowrunner.engine.forecast.counts import Counts
+from flowrunner.engine.plan import may_reuse
 from flowrunner.engine.ports import SystemClock
+from flowrunner.engine.reuse import Reuse
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON
+from flowrunner.journal.index import Index
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.inputs import Given, read_inputs
 from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.planned import plan_lines
+from flowrunner.secrets import Scrubber
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,9 @@ class PlanOptions:
     simulate: bool = False
     model: str | None = None
     provider: str | None = None
+    reuse: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     exact: bool = False
     as_json: bool = False
 
@@ -50,14 +59,18 @@ def show_plan(path: Path, given: Given, options: PlanOptions, viewer: Viewer) ->
     overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     operator = load_settings(path, os.environ, overrides)
     workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
-    inputs = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
+    read = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
+    inputs = Scrubber(operator.secrets()).scrub_json(read)
+    wished = wishes(workflow, operator.project, options)
     if warnings:
         viewer.progress(warnings)
     budget = in_force([workflow.budget, operator.budget])
-    terms = _terms(workflow, operator)
+    terms = replace(_terms(workflow, operator), until=options.until)
     if options.exact:
         terms = _counted(workflow, inputs, terms, operator, options, viewer)
-    found = forecast(workflow, inputs, terms)
+    with _shelf(workflow, operator, options, wished["reuse_from"]) as shelf:
+        terms = replace(terms, reuse=Reuse(shelf, wished["reuse"], wished["force"]))
+        found = forecast(workflow, inputs, terms)
     plan = _document(workflow, found, budget, simulated=options.simulate)
     plan["counted_requests"] = None if terms.counts is None else len(terms.counts.told)
     if options.as_json:
@@ -100,6 +113,18 @@ def in_force(budgets: Iterable[Money | None]) -> Money | None:
     )
 
 
+@contextmanager
+def _shelf(
+    workflow: Workflow, operator: Operator, options: PlanOptions, run: str | None
+) -> Iterator[Index | None]:
+    """Results of earlier runs, where any may be taken."""
+    if options.simulate or not (options.reuse or may_reuse(workflow)):
+        yield None
+        return
+    with Index.open(operator.project, within=run) as index:
+        yield index
+
+
 def _terms(workflow: Workflow, operator: Operator) -> Terms:
     own = own_provider(workflow, operator)
     only_own = operator.forced_provider is not None
@@ -135,6 +160,7 @@ def _document(
         "low_usd": found.cost.low,
         "high_usd": found.cost.high,
         "about_usd": found.cost.about,
+        "saved_usd": sum(row.saved_usd for row in found.rows),
         "budget": limits,
     }
 
@@ -147,10 +173,12 @@ def _step(row: Row) -> dict[str, JSON]:
         "verb": row.verb,
         "model": row.model,
         "provider": row.provider,
-        "will": row.will,
+        "will": row.shown,
         "fewest": row.fewest,
         "most": row.most,
         "items": row.of,
+        "reused": row.reused,
+        "saved_usd": row.saved_usd,
         "rounds": row.rounds,
         "because": row.because,
         "low_usd": row.cost.low,

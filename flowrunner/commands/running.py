@@ -12,37 +12,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.commands.changes import (
-    changed_attachments,
-    changed_inputs,
-    changed_texts,
-    paths_of,
-)
-from flowrunner.commands.checking import find_file, load_valid, today
+from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
+from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
+from flowrunner.commands.wishes import wishes
 from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
-from flowrunner.engine.plan import Plan, Settings, check_models, check_storing, thaw_settings
+from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
 from flowrunner.engine.ports import SystemClock
+from flowrunner.engine.run import given_up_sentence
 from flowrunner.engine.servers import SIMULATOR, Server
-from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
+from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
-from flowrunner.journal.runs import HOME, create_run_folder, find_run
+from flowrunner.journal.runs import create_run_folder, find_run
 from flowrunner.journal.state import RunState
-from flowrunner.language.load import load_text
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
-from flowrunner.project.inputs import Given, read_inputs
+from flowrunner.project.inputs import Given, read_inputs, read_sourced
 from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
+from flowrunner.project.sources import freeze_sources
 from flowrunner.report.figures import money
 from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
@@ -54,8 +51,10 @@ class RunOptions:
     """What the command line decides about a run; None means that it decides nothing.
 
     `max_cost_usd` bounds the whole run. `reuse` takes results of earlier runs where a step says
-    nothing about it. `accept_changes` goes on with files that were edited since the run began,
-    `asks_held` asks once more for answers that were lost and held. `wait` says whether responses in
+    nothing about it: of any ("any") or of the run of that name; none for the steps in `force`.
+    `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
+    that were edited since the run began, `asks_held` asks once more for answers that were lost and
+    held, `failed_only` does again what failed and nothing else. `wait` says whether responses in
     the background are waited for, `cancel_background` that a signal cancels them.
     """
 
@@ -66,9 +65,12 @@ class RunOptions:
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
     max_cost_usd: float | None = None
-    reuse: bool = False
+    reuse: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     accept_changes: bool = False
     asks_held: bool = False
+    failed_only: bool = False
     wait: bool | None = None
     cancel_background: bool = False
     yes: bool = False
@@ -88,11 +90,13 @@ def start(
     Raises UsageError, InvalidWorkflow and EnvironmentFault before anything is sent.
     """
     operator, loaded, warnings = _loaded(workflow, options, viewer)
-    read = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
-    secrets = secret_values(loaded.inputs, read)
-    inputs = Scrubber(operator.secrets()).scrub_json(read)
+    read = read_sourced(loaded.inputs, replace(given, workflow_folder=loaded.folder))
+    secrets = secret_values(loaded.inputs, read.values)
+    inputs = Scrubber(operator.secrets()).scrub_json(read.values)
     clock = SystemClock()
-    plan = Plan("", clock.now(), loaded, inputs, _settings(loaded, operator, options, ask))
+    settings = _settings(loaded, operator, options, ask)
+    settings = replace(settings, **wishes(loaded, operator.project, options))
+    plan = Plan("", clock.now(), loaded, inputs, settings)
     with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
         plan = _placed(plan, endpoints)
         check_models(plan)
@@ -107,6 +111,7 @@ def start(
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
         frozen = plan.frozen(operator.project)
+        frozen["sources"] = freeze_sources(read.sources)
         frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
@@ -134,16 +139,17 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        is_done = state.exit_status is ExitStatus.DONE
-        if is_done and not options.accept_changes and not _lacks_files(state):
-            raise UsageError(
-                f"the run {state.run} is done; there is nothing to resume",
-                help=f"`flowrunner show {state.run} --result` prints its result, "
-                f"`flowrunner report {state.run}` writes its report again",
-            )
-        kept = _Kept(journal, state, _project_of(folder))
+        _check_wanted(journal, state.run)
+        kept = Kept(journal, state, project_of(folder))
         operator = _operator(kept.folder, options)
-        plan = _attended(kept.plan(operator, options, viewer), options, ask)
+        scrubber = Scrubber(operator.secrets())
+        kept = replace(kept, scrubber=scrubber, providers=operator.known_providers)
+        kept.show(viewer)
+        if kept.changes and not options.accept_changes:
+            raise kept.refusal()
+        _check_left(state, options, has_changes=bool(kept.changes))
+        plan = _decided(kept.plan(viewer), operator, options)
+        plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
         simulated = plan.settings.simulated
         with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
@@ -152,6 +158,39 @@ def resume(
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _check_wanted(journal: Journal, run: str) -> None:
+    """Raises UsageError for a run that somebody gave up."""
+    said = journal.given_up()
+    if said is not None:
+        raise UsageError(
+            f"the run {run} is not taken up again: {given_up_sentence(said.by, said.why)}",
+            help=f"start a new one; `--reuse {run}` takes what this one paid for",
+        )
+
+
+def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> None:
+    """Raises UsageError where there is nothing to do that the options mean."""
+    is_done = state.exit_status is ExitStatus.DONE and not state.left_out
+    if is_done and not has_changes and not _lacks_files(state):
+        raise UsageError(
+            f"the run {state.run} is done; there is nothing to resume",
+            help=f"`flowrunner show {state.run} --result` prints its result, "
+            f"`flowrunner report {state.run}` writes its report again",
+        )
+    if not options.failed_only:
+        return
+    if options.asks_held:
+        raise UsageError(
+            "`--failed-only` leaves alone what is held, and `--on-unknown retry_once` asks for it",
+            help="choose one of them",
+        )
+    if all(step.status != "failed" for step in state.steps.values()):
+        raise UsageError(
+            f"no step of the run {state.run} failed; nothing was sent",
+            help=f"`flowrunner resume {state.run}` goes on with what is left of it",
+        )
 
 
 def _lacks_files(state: RunState) -> bool:
@@ -189,6 +228,7 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         now=plan.started_at,
         server=plan.settings.server,
         own_provider=plan.settings.provider,
+        until=plan.settings.until,
     )
     most = forecast(plan.workflow, plan.inputs, terms).cost.high
     if most is not None and most <= limit:
@@ -221,7 +261,6 @@ def _settings(
         file_limits=(limits.at_once, limits.timeout_s),
         budget=_budget(operator, options),
         prices=own.prices,
-        reuse=options.reuse,
         others={} if options.simulate else others,
         only_provider=only_own,
         supports={} if options.simulate else own.supports,
@@ -237,6 +276,22 @@ def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
         return plan
     base_url = endpoints[SIMULATOR].base_url
     return replace(plan, settings=replace(plan.settings, base_url=base_url))
+
+
+def _decided(plan: Plan, operator: Operator, options: RunOptions) -> Plan:
+    """The plan of a run with what is decided anew when it is resumed."""
+    began = plan.settings
+    settings = replace(
+        began,
+        at_once=options.at_once or began.at_once,
+        timeout_s=options.timeout_s or began.timeout_s,
+        budget=_budget(operator, options) or began.budget,
+        prices=operator.prices_at(began.provider),
+        asks_held=options.asks_held,
+        failed_only=options.failed_only,
+        others=_others(plan.workflow, operator, began),
+    )
+    return replace(plan, settings=settings)
 
 
 def _budget(operator: Operator, options: RunOptions) -> Money | None:
@@ -271,138 +326,6 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
         epoch=journal.epoch,
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
     )
-
-
-def _project_of(folder: Path) -> Path:
-    """The project that a run folder stands in; of a copied one, the project it was copied to."""
-    above = folder.absolute().parents
-    inside = len(above) > 2 and above[1].name == HOME
-    return above[2] if inside else find_project(folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a journal keeps of the plan that its run began with; also where the process ended before
-    its first record."""
-
-    journal: Journal
-    state: RunState
-    project: Path
-
-    @property
-    def place(self) -> Mapping[str, str]:
-        """`folder` of the workflow, relative to the project, and the path as it is `shown`."""
-        place: Mapping[str, str] = json.loads(self.journal.frozen("place"))
-        return place
-
-    @property
-    def folder(self) -> Path:
-        """The workflow's folder."""
-        return self.project / self.place["folder"]
-
-    def plan(self, operator: Operator, options: RunOptions, viewer: Viewer) -> Plan:
-        """The plan to go on with. Raises UsageError where files were edited and that was not
-        accepted."""
-        texts = json.loads(self.journal.frozen("files"))
-        inputs = json.loads(self.journal.frozen("inputs"))
-        changed = self._changed(texts, inputs, options, viewer)
-        workflow = self._edited(operator, viewer) if changed else self._workflow(texts)
-        settings = thaw_settings(self.journal.frozen("settings").decode())
-        plan = Plan(
-            run=self.state.run or self.journal.folder.name,
-            started_at=self.state.started_at or self.journal.created_at,
-            workflow=workflow,
-            inputs=self._read_again(workflow, inputs) if changed else inputs,
-            settings=replace(
-                settings,
-                at_once=options.at_once or settings.at_once,
-                timeout_s=options.timeout_s or settings.timeout_s,
-                budget=_budget(operator, options) or settings.budget,
-                prices=operator.prices_at(settings.provider),
-                recheck=changed or self._is_marked,
-                asks_held=options.asks_held,
-                others=_others(workflow, operator, settings),
-            ),
-        )
-        if changed:
-            self._keep(plan)
-        return plan
-
-    def _workflow(self, texts: Mapping[str, str]) -> Workflow:
-        text = self.journal.frozen("workflow").decode()
-        day = today()
-        found, said = load_text(text, self.place["shown"], self.folder, today=day, files=texts)
-        if found is None:
-            run = self.journal.folder.name
-            first = next((one.message for one in said if one.severity == "error"), "")
-            raise JournalUnusable(
-                f"the run {run} began with a workflow that this version does not take: {first}",
-                help="start a new run",
-            )
-        return found
-
-    def _changed(
-        self,
-        texts: Mapping[str, str],
-        inputs: Mapping[str, object],
-        options: RunOptions,
-        viewer: Viewer,
-    ) -> bool:
-        name = Path(self.place["shown"]).name
-        kept = {name: self.journal.frozen("workflow").decode(), **texts}
-        changes = [
-            *changed_texts(self.folder, kept),
-            *changed_inputs(self.folder, inputs),
-            *changed_attachments(self.folder, self._attached()),
-        ]
-        for change in changes:
-            viewer.progress("\n".join(change.lines()))
-        if changes and not options.accept_changes:
-            names = ", ".join(f"`{change.name}`" for change in changes)
-            raise UsageError(
-                f"since the run began {names} changed; nothing was sent",
-                help="`flowrunner resume --accept-changes` goes on with what is there now and does "
-                "again exactly what the changes touch; or put the files back as they were",
-            )
-        return bool(changes)
-
-    def _attached(self) -> dict[str, str]:
-        """The files that steps attach, as the run found them; of none in an older journal."""
-        if "attached" not in self.journal.frozen_names():
-            return {}
-        found: dict[str, str] = json.loads(self.journal.frozen("attached"))
-        return found
-
-    def _edited(self, operator: Operator, viewer: Viewer) -> Workflow:
-        path = self.folder / Path(self.place["shown"]).name
-        known = operator.known_providers
-        return load_valid(Path(os.path.relpath(path)), viewer.colour, known)[0]
-
-    def _read_again(self, workflow: Workflow, inputs: Mapping[str, object]) -> Mapping[str, object]:
-        """The inputs as before, files as they are now."""
-        declared = {known.name for known in workflow.inputs}
-        paths = {name: paths_of(inputs[name]) for name in inputs if name in declared}
-        files = {name: found for name, found in paths.items() if found is not None}
-        rest = {name: inputs[name] for name in paths.keys() - files.keys()}
-        anew = [known for known in workflow.inputs if known.name not in rest]
-        folder = workflow.folder
-        return rest | read_inputs(anew, Given(values=files, folder=folder, workflow_folder=folder))
-
-    def _keep(self, plan: Plan) -> None:
-        frozen = plan.frozen(self.project)
-        names = ("workflow", "files", "inputs", "graph")
-        contents = {name: frozen[name] for name in names} | {"settings": self._marked()}
-        contents["attached"] = json.dumps(written_out_files(plan.workflow))
-        self.journal.refreeze(contents)
-
-    @property
-    def _is_marked(self) -> bool:
-        """Whether changes were accepted before: what is done may still be that of the old files."""
-        return bool(json.loads(self.journal.frozen("settings"))["recheck"])
-
-    def _marked(self) -> str:
-        settings = json.loads(self.journal.frozen("settings"))
-        return json.dumps(settings | {"recheck": True}, ensure_ascii=False)
 
 
 def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:

@@ -172,8 +172,10 @@ class Follower:
 
     async def _leave(self, pending: Pending) -> Found:
         """The run is being ended: the response goes on for a resume, or is cancelled where the
-        operator wants that."""
-        if self.shared.plan.settings.cancels_background and self.shared.stop.is_signal:
+        operator wants that, or nobody wants more of the run."""
+        stop = self.shared.stop
+        wanted = self.shared.plan.settings.cancels_background and stop.is_signal
+        if wanted or stop.reason == "cancel":
             final = await self.cancelled(pending.response_id)
             if final is not None:
                 return Found(final, pending.polls, "stopped")

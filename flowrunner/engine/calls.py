@@ -7,13 +7,12 @@ follows is decided by `responses.retry`; what the answer is worth by the step.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from flowrunner.engine.background import Follower, Found, Pending
+from flowrunner.engine.books import Books
 from flowrunner.engine.budget import Budget, Reservation
 from flowrunner.engine.drafts import Draft
 from flowrunner.engine.estimate import likely, worst_case
@@ -22,17 +21,16 @@ from flowrunner.engine.outcomes import (
     call_cost_usd,
     cleaned,
     crashed,
-    event_of,
     has_acted,
     interrupted,
     journaled_answer,
     took_s,
-    twice_named,
 )
 from flowrunner.engine.ports import Ports, Stop, Stopped
+from flowrunner.engine.promises import Promise
 from flowrunner.engine.servers import Server
 from flowrunner.engine.together import until_first
-from flowrunner.events import JSON, Address, CallAnswered, CallSent
+from flowrunner.events import JSON, Address
 from flowrunner.journal.state import CallState
 from flowrunner.responses.background import Look, begin, go_on
 from flowrunner.responses.outcome import Accepted, Answered, Final, Lost, Outcome
@@ -86,6 +84,7 @@ class Caller:
     begin: Callable[[], Awaitable[None]]
     is_over: Callable[[bool], bool]
     follower: Follower
+    books: Books
     may_change_things: bool = False
     fill: Fill | None = None
     budget: Budget | None = None
@@ -94,7 +93,6 @@ class Caller:
     compacts: bool = False
     has_sent: bool = False
     partial: str = ""
-    answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
 
@@ -136,7 +134,7 @@ class Caller:
             return None, Retry(self._rest_of_wait(last), "")
         decision = self._decide(outcome)
         if last is not None and last.state == "sent":
-            await self._record(last.address, outcome, decision, {})
+            await self.books.enter(last.address, outcome, decision, {})
         return outcome, decision
 
     async def _collect(
@@ -185,7 +183,7 @@ class Caller:
         if isinstance(outcome, Answered):
             worked_s = took_s(outcome, self.ports.clock.now() - pending.sent_at)
             outcome = replace(outcome, elapsed_s=worked_s)
-        await self._record(pending.address, outcome, decision, body, polls=found.polls)
+        await self.books.enter(pending.address, outcome, decision, body, polls=found.polls)
 
     def _rest_of_wait(self, last: CallState | None) -> float:
         """What is left of a wait that an earlier process had begun, in seconds."""
@@ -198,7 +196,7 @@ class Caller:
         API still works on are cancelled."""
         for call in calls:
             if call.state == "sent":
-                await self._record(call.address, crashed(call), None, {})
+                await self.books.enter(call.address, crashed(call), None, {})
             elif call.state == "accepted":
                 await self._abandon(call)
 
@@ -280,7 +278,6 @@ class Caller:
                 self.left_s -= self.ports.clock.monotonic() - began
             room.outcome = outcome
             if isinstance(outcome, Accepted):
-                await self._record(address, outcome, None, body)
                 return outcome, None
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
@@ -289,7 +286,7 @@ class Caller:
             if isinstance(decision, GiveUp) and decision.stops_run:
                 # Before the room is free: whoever waits for it shall not ask in vain.
                 self.halt(decision)
-            await self._record(address, outcome, decision, body)
+            await self.books.enter(address, outcome, decision, body)
         return outcome, decision
 
     def _is_over(self) -> bool:
@@ -305,23 +302,23 @@ class Caller:
         longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
         sender = self.ports.senders(self.server.provider)
         send = partial(sender.send, watch=draft.take)
+        promise = Promise(address, body, self.books, self.follower)
         try:
-            await self._record_sent(address, body, request_id)
-            outcome = await (sender.compact if self.compacts else send)(
+            await self.books.enter_sent(address, body, request_id)
+            sending = (sender.compact if self.compacts else send)(
                 filled,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
             )
+            outcome = await promise.while_named(sending, draft, progress)
         except asyncio.CancelledError:
             ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
-            await asyncio.shield(self._record(address, ended, None, {}))
+            if not promise.is_kept:
+                await asyncio.shield(self.books.enter(address, ended, None, {}))
             raise
-        outcome = cleaned(outcome, self.ports.scrubber)
-        if isinstance(outcome, Accepted) and not self.follower.claims(outcome.response_id, address):
-            return twice_named(outcome)
-        return outcome
+        return await promise.of(cleaned(outcome, self.ports.scrubber))
 
     def _decide(self, outcome: Final) -> Decision:
         decision = decide(outcome, self._tries, self.policy, self.ports.random(), self.asked)
@@ -343,40 +340,6 @@ class Caller:
         await until_first(self.ports.sleep(wait_s), self.stop.asked.wait())
         if self.stop.reason is not None:
             raise Stopped
-
-    async def _record_sent(self, address: Address, body: dict[str, JSON], request_id: str) -> None:
-        text = json.dumps(body, ensure_ascii=False, sort_keys=True)
-        await self.ports.journal.append(
-            CallSent(
-                at=self.ports.clock.now(),
-                address=address,
-                model=body.get("model"),
-                client_request_id=request_id,
-                request_sha256=hashlib.sha256(text.encode()).hexdigest(),
-                request=self.ports.scrubber.scrub_json(body),
-                provider=self.server.provider if self.server.is_elsewhere else None,
-            )
-        )
-
-    async def _record(
-        self,
-        address: Address,
-        outcome: Outcome,
-        decision: Decision | None,
-        body: Mapping[str, JSON],
-        *,
-        polls: int | None = None,
-    ) -> None:
-        retry_in_s = decision.wait_s if isinstance(decision, Retry) else None
-        cost = None
-        if isinstance(outcome, Answered):
-            cost = call_cost_usd(outcome, body, self.server.prices)
-        event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
-        if isinstance(event, CallAnswered):
-            event = replace(event, polls=polls)
-        await self.ports.journal.append(event)
-        if isinstance(event, CallAnswered):
-            self.answered.append(event)
 
 
 def _likely_tokens(body: dict[str, JSON]) -> int:

@@ -50,6 +50,10 @@ class _Nothing:
         return Totals()
 
 
+NOTHING = _Nothing()
+"""The record of a run in which nothing happened."""
+
+
 @dataclass(frozen=True, slots=True)
 class GivenFile:
     """A file that people gave to a run: where it stands, and what it held."""
@@ -86,7 +90,8 @@ class Place:
     """Where a list of steps stands. `path` is the unit around it, `names` what `for_each` and
     `repeat` bring, `above` the steps that may be mentioned, `standing` how those of the lists
     around it ended, `deadline` monotonic time, `budget` what requests count against,
-    `is_over` whether nothing new may begin here."""
+    `is_over` whether nothing new may begin here, `is_touched` that something above is new in this
+    process."""
 
     file: FileRun
     path: Path = ()
@@ -96,6 +101,7 @@ class Place:
     deadline: float | None = None
     budget: Budget | None = None
     is_over: Callable[[], bool] = never
+    is_touched: bool = False
 
     def scope(self) -> dict[str, Any]:
         """The names that templates see here."""
@@ -181,13 +187,13 @@ def _of_this_go(
 
 
 def _never_run(steps: Sequence[Step], unit: Path, name: str) -> Any:
-    return dict(visible(_Nothing(), steps, unit))[name]()
+    return dict(visible(NOTHING, steps, unit))[name]()
 
 
 def _of_last_round(journal: Past, step: Step, unit: Path, name: str) -> Any:
     rounds = (journal.result(unit_name(unit)) or {}).get("rounds")
     if not rounds:
-        return dict(inside(_Nothing(), step, unit))[name]()
+        return dict(inside(NOTHING, step, unit))[name]()
     return dict(inside(journal, step, round_of(unit, rounds)))[name]()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from flowrunner.engine.artefacts import keep_files, with_missing_files
 from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
+from flowrunner.engine.books import Books
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller
 from flowrunner.engine.compacting import shorten
@@ -20,7 +21,7 @@ from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
 from flowrunner.engine.endings import MISSING_FILES, Ending, failed
 from flowrunner.engine.estimate import with_limits
-from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere
+from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere, question
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
 from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
@@ -122,7 +123,7 @@ async def _go_on(
     unit: Unit, body: dict[str, JSON], history: Past, talk: Talk | None = None
 ) -> Ending:
     """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
-    mark = fingerprint("prompt", unit.server.who, _question(history.joined(body)))
+    mark = fingerprint("prompt", unit.server.who, question(history.joined(body)))
     known = already(unit, mark)
     if known is None and not _is_promised(unit, mark):
         known = from_elsewhere(unit, mark)
@@ -137,14 +138,6 @@ async def _go_on(
     finally:
         if talk is not None:
             talk.is_changed = talk.is_changed or run.caller.has_sent
-
-
-def _question(body: dict[str, JSON]) -> dict[str, JSON]:
-    """What is asked, however the answer is delivered: a result serves whoever asks the same."""
-    return {key: value for key, value in body.items() if key not in _DELIVERY}
-
-
-_DELIVERY = ("stream", "stream_options")
 
 
 @dataclass(slots=True)
@@ -237,7 +230,7 @@ class _PromptRun:
     def _answered(self) -> Sequence[CallAnswered | CallState]:
         """Every answered call of the unit; those of earlier processes are in the journal alone."""
         if not self.past and not self.current:
-            return self.caller.answered
+            return self.caller.books.answered
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
@@ -332,6 +325,7 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
         fill=partial(shared.outgoing.filled, server),
         budget=unit.place.budget,
         halt=lambda gave_up: shared.halt(_without_answer(gave_up, {}, "")),
+        books=Books(shared.ports, server),
     )
 
 

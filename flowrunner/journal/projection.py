@@ -248,6 +248,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             run.status, run.exit_status = event.status, event.exit_status
             run.message, run.help = event.message, event.help
             run.ended_at, run.result_seq = event.at, seq
+            run.left_out, run.given_up_by = event.left_out, event.given_up_by
         case events.FileUploaded():
             run.uploads[event.sha256, event.provider, event.purpose] = event
         case events.Warned(address=address):
@@ -273,3 +274,4 @@ def _start(run: RunState, event: events.RunStarted) -> None:
 def _reopen(run: RunState) -> None:
     run.status, run.exit_status = "running", None
     run.message = run.help = run.ended_at = run.result_seq = None
+    run.left_out = ()

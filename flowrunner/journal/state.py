@@ -233,6 +233,7 @@ class RunState:
     which processes took the run over. `others` are the base URLs of the providers beside the run's
     own, by name. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
+    `left_out` are steps that the run was not to do for now, `given_up_by` who wants no more of it.
     The run's `result` is the body `result` of record `result_seq`. `uploads` are the last of each
     file, by hash, provider and purpose.
     """
@@ -252,6 +253,8 @@ class RunState:
     ended_at: float | None = None
     resumes: int = 0
     resumed_at: list[float] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
+    given_up_by: str | None = None
     result_seq: int | None = None
     uploads: dict[tuple[str, str, str], FileUploaded] = field(default_factory=dict)
     origins: list[dict[str, JSON]] = field(default_factory=list)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flowrunner.engine.forecast.counts import Counts
 from flowrunner.engine.pricing import Prices
+from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.servers import Server
 from flowrunner.events import JSON
 from flowrunner.language.attachments import FileMark
@@ -28,7 +29,8 @@ class Terms:
     command line is in force, so that every request is sent with limits; `now` is Unix time,
     `folder` where paths of the workflow begin, `given` are those of files that people gave.
     `look_at` says what kind of file stands somewhere and how large it is. With `counts` a server
-    says how many tokens a request has.
+    says how many tokens a request has. `reuse` is what stands on the shelf, `until` the only step
+    that is wanted.
 
     `server` says where a step goes for which the files name a provider, or none; `own_provider` is
     the run's, `file_provider` that of a file's `defaults`, `capped_to` the one that whoever calls a
@@ -39,6 +41,8 @@ class Terms:
     above: Mapping[str, JSON] = field(default_factory=dict)
     limited: bool = False
     now: float = 0.0
+    reuse: Reuse = field(default_factory=Reuse)
+    until: str | None = None
     folder: Path = Path()
     given: frozenset[str] = frozenset()
     look_at: Callable[[Located], FileMark] = seen_from_afar

@@ -30,6 +30,8 @@ def check_calls(workflow: Workflow, sights: Sights) -> Iterator[Finding]:
                     route = (*step.route, "with", known.name)
                     form = step.verb.arguments[known.name]
                     yield from _check_argument(known, form, sight, route)
+                    if known.secret:
+                        yield from _check_secret(known, form, workflow, step.verb.path, route)
 
 
 def _check_names(step: Step, verb: CallWorkflow) -> Iterator[Finding]:
@@ -68,6 +70,23 @@ def _check_argument(known: Input, form: Form, sight: Sight, route: Route) -> Ite
         yield Finding(
             "maybe-empty", f"{named} is required, but `{source}` may be empty", route, fix
         )
+
+
+def _check_secret(
+    known: Input, form: Form, workflow: Workflow, path: str, route: Route
+) -> Iterator[Finding]:
+    """A secret that the file shows, or that the journal would keep as an input."""
+    named = f"the input `{known.name}` of `{path}` is secret"
+    found = list(leaves(form))
+    if form is not None and not found:
+        fix = "take it from an input with `secret: true`"
+        yield Finding("secret", f"{named}, but it is written here for all to read", route, fix)
+    plain = {other.name for other in workflow.inputs if not other.secret}
+    mentioned = (mention.path for leaf in found for mention in leaf.parsed.mentions)
+    for name in dict.fromkeys(path[1] for path in mentioned if path[:1] == ("inputs",)):
+        if name in plain:
+            fix = f"declare `{name}` with `secret: true`"
+            yield Finding("secret", f"{named}, but `inputs.{name}` is not", route, fix)
 
 
 def _fits(given: Shape, wanted: Shape) -> bool:
