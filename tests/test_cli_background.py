@@ -209,6 +209,20 @@ def test_a_response_that_stays_in_the_queue_ends_at_its_timeout(
     assert paid(simulator) == ["one"]
 
 
+def test_a_stream_in_the_background_that_is_cut_is_looked_for(
+    patient: Project, simulate: Callable[..., Simulator]
+) -> None:
+    way = "background: true, stream: true"
+    patient.write("patient.yaml", WORKFLOW.replace("delivery: background", way))
+    cut = {"match": {"call": 1}, "do": {"stream": {"cut": "before_terminal"}}}
+    simulator = simulate([cut], pace=QUICK)
+    done = patient.at(simulator).run("run", "patient.yaml", "--wait")
+    assert done.status == ExitStatus.DONE
+    assert paid(simulator) == ["one", "two"]
+    assert looks(simulator) >= 1
+    assert patient.latest.state.totals.lost_calls == 0
+
+
 def test_a_project_that_stores_nothing_has_no_background(
     patient: Project, simulator: Simulator
 ) -> None:

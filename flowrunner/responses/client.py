@@ -411,4 +411,5 @@ def _accepted(reply: wire.WireReply, pending: Answered, now: float) -> Accepted:
         model=pending.model,
         elapsed_s=pending.elapsed_s,
         asked_wait_s=poll_after_s(reply.headers, now),
+        rate=pending.rate,
     )
