@@ -127,7 +127,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run began. `origin` is provenance for the report: command, versions, git commit, hashes."""
+    """A run began. `origin` is provenance for the report: command, versions, git commit, hashes.
+
+    `others` are the base URLs of the providers that steps go to beside the run's own, by name.
+    """
 
     run: str
     workflow: str
@@ -137,6 +140,7 @@ class RunStarted(Event):
     simulated: bool
     steps: tuple[str, ...]
     origin: dict[str, JSON] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +165,10 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSent(Event):
-    """A paid request is about to leave; committed before the first byte does (promise P2)."""
+    """A paid request is about to leave; committed before the first byte does (promise P2).
+
+    `provider` is the one it goes to where that is not the run's.
+    """
 
     bodies: ClassVar[tuple[str, ...]] = ("request",)
     address: Address
@@ -169,6 +176,7 @@ class CallSent(Event):
     client_request_id: str
     request_sha256: str
     request: JSON
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

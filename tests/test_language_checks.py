@@ -559,7 +559,6 @@ def test_a_missing_model_is_no_error_of_the_file() -> None:
 NOT_YET = {
     "call": ("steps: [{ id: a, call: x, with: { x: 1 } }]", "`call`"),
     "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
-    "provider": ("defaults: { provider: azure }\nsteps: [{ id: a, prompt: x }]", "`provider`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
     "in a group": (
         "steps: [{ id: g, steps: [{ id: a, prompt: x, max_turns: 3 }] }]",

@@ -20,6 +20,7 @@ from flowrunner.project.inputs import Given
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Plan a run on the local simulator.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--provider", metavar="NAME", help="The provider of every step, whatever the file says.")
 @option("--exact", is_flag=True, help="Have the server count tokens, which is free; needs a key.")
 @parts
 @option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")

@@ -23,6 +23,7 @@ from flowrunner.project.inputs import Given
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Ask a local simulator: no key, no network, no cost.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--provider", metavar="NAME", help="The provider of every step, whatever the file says.")
 @option("--yes", is_flag=True, help="Ask no question about the cost.")
 @parts
 @decisions

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from flowrunner.catalog import table
@@ -52,12 +53,12 @@ def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
 
 @dataclass(slots=True)
 class Going:
-    """A run at work in this process. `ask` puts a question to the person at the terminal; `secrets`
-    are the values of secret inputs."""
+    """A run at work in this process. `endpoints` has each provider that it asks, by name; `ask`
+    puts a question to the person at the terminal; `secrets` are the values of secret inputs."""
 
     plan: Plan
     journal: Journal
-    endpoint: Endpoint
+    endpoints: Mapping[str, Endpoint]
     operator: Operator
     viewer: Viewer
     wire: Wire
@@ -116,7 +117,7 @@ class Going:
             for warning in self.operator.warnings:
                 await self._warn("settings", warning)
             ports = Ports(
-                sender=ResponsesClient(self.wire, self.endpoint),
+                senders=cache(self._client),
                 journal=self.journal,
                 clock=clock,
                 sleep=asyncio.sleep,
@@ -137,6 +138,9 @@ class Going:
                 shelf.close()
             await self.wire.aclose()
 
+    def _client(self, provider: str) -> ResponsesClient:
+        return ResponsesClient(self.wire, self.endpoints[provider])
+
     async def _look_for_the_end(self, stop: Stop, teller: Teller) -> None:
         """Look whether somebody, in another process, wants no more of the run."""
         while (said := self.journal.given_up()) is None:  # noqa: ASYNC110  # a process says it
@@ -150,7 +154,7 @@ class Going:
         if most is not None and self.plan.settings.simulated:
             most //= 2
         why = "this system allows no more open files"
-        if self.wire.proxy_for(self.endpoint.base_url) is not None:
+        if any(self.wire.proxy_for(one.base_url) for one in self.endpoints.values()):
             most, why = min(most or PROXIED_AT_ONCE, PROXIED_AT_ONCE), "a proxy carries no more"
         if most is None or most >= self.plan.at_once:
             return self.plan

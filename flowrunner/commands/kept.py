@@ -31,6 +31,7 @@ from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import HOME
 from flowrunner.journal.state import RunState
 from flowrunner.language.load import load_text
+from flowrunner.language.providers import Providers
 from flowrunner.language.workflow import Input, Workflow
 from flowrunner.project.folders import find_project
 from flowrunner.project.inputs import Given, read_sourced
@@ -52,13 +53,15 @@ def project_of(folder: Path) -> Path:
 class Kept:
     """What a journal keeps of a plan; also where the process ended before its first record.
 
-    `scrubber` keeps the secrets of the operator out of what is read again and shown.
+    `scrubber` keeps the secrets of the operator out of what is read again and shown; `providers`
+    are those that an edited file may name.
     """
 
     journal: Journal
     state: RunState
     project: Path
     scrubber: Scrubber = field(default_factory=lambda: Scrubber(()))
+    providers: Providers | None = None
 
     @cached_property
     def place(self) -> Mapping[str, str]:
@@ -171,7 +174,7 @@ class Kept:
 
     def _edited(self, viewer: Viewer) -> Workflow:
         path = self.folder / Path(self.place["shown"]).name
-        return load_valid(Path(os.path.relpath(path)), viewer.colour)[0]
+        return load_valid(Path(os.path.relpath(path)), viewer.colour, self.providers)[0]
 
     def _accepted(self, plan: Plan) -> Plan:
         """The plan with its inputs as they are now, which from now on is the one that is kept."""

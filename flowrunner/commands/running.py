@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.commands.checking import load_valid
+from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
+from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
 from flowrunner.engine.attaching import written_out_files
@@ -27,23 +27,23 @@ from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
 from flowrunner.engine.ports import SystemClock
 from flowrunner.engine.run import given_up_sentence
+from flowrunner.engine.servers import SIMULATOR, Server
 from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import create_run_folder, find_run
 from flowrunner.journal.state import RunState
-from flowrunner.language.workflow import Money
+from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
 from flowrunner.project.inputs import Given, read_inputs, read_sourced
-from flowrunner.project.settings import KEY, MODEL, load_settings
+from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.project.sources import freeze_sources
 from flowrunner.report.figures import money
 from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
-from flowrunner.simulator import Simulator
-from flowrunner.wire import Endpoint, Secret
+from flowrunner.wire import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class RunOptions:
 
     simulate: bool = False
     model: str | None = None
+    provider: str | None = None
     at_once: int | None = None
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
@@ -88,16 +89,16 @@ def start(
 
     Raises UsageError, InvalidWorkflow and EnvironmentFault before anything is sent.
     """
-    loaded, warnings = load_valid(workflow, viewer.colour)
-    operator = _operator(workflow, options)
+    operator, loaded, warnings = _loaded(workflow, options, viewer)
     read = read_sourced(loaded.inputs, replace(given, workflow_folder=loaded.folder))
     secrets = secret_values(loaded.inputs, read.values)
     inputs = Scrubber(operator.secrets()).scrub_json(read.values)
-    with _endpoint(operator, options.simulate) as endpoint:
-        clock = SystemClock()
-        settings = _settings(endpoint, operator, options, ask)
-        settings = replace(settings, **wishes(loaded, operator.project, options))
-        plan = Plan("", clock.now(), loaded, inputs, settings)
+    clock = SystemClock()
+    settings = _settings(loaded, operator, options, ask)
+    settings = replace(settings, **wishes(loaded, operator.project, options))
+    plan = Plan("", clock.now(), loaded, inputs, settings)
+    with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
+        plan = _placed(plan, endpoints)
         check_models(plan)
         check_storing(plan)
         _confirm(plan, operator, options, ask)
@@ -114,8 +115,16 @@ def start(
         frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             return going.run(first, as_json=options.as_json)
+
+
+def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, Workflow, str]:
+    """The settings that a workflow is run with, the workflow without errors, its warnings."""
+    find_file(path)
+    operator = _operator(path, options)
+    workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
+    return operator, workflow, warnings
 
 
 def resume(
@@ -133,19 +142,19 @@ def resume(
         _check_wanted(journal, state.run)
         kept = Kept(journal, state, project_of(folder))
         operator = _operator(kept.folder, options)
-        kept = replace(kept, scrubber=Scrubber(operator.secrets()))
+        scrubber = Scrubber(operator.secrets())
+        kept = replace(kept, scrubber=scrubber, providers=operator.known_providers)
         kept.show(viewer)
         if kept.changes and not options.accept_changes:
             raise kept.refusal()
         _check_left(state, options, has_changes=bool(kept.changes))
-        plan = kept.plan(viewer)
-        plan = replace(plan, settings=_decided(plan.settings, operator, options))
+        plan = _decided(kept.plan(viewer), operator, options)
         plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
-        with _endpoint(operator, plan.settings.simulated) as endpoint:
-            _check_same_server(plan, endpoint)
+        simulated = plan.settings.simulated
+        with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
             wire = open_wire(plan, operator.proxies)
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
@@ -217,6 +226,8 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         above=plan.settings.above,
         limited=plan.settings.budget is not None,
         now=plan.started_at,
+        server=plan.settings.server,
+        own_provider=plan.settings.provider,
         until=plan.settings.until,
     )
     most = forecast(plan.workflow, plan.inputs, terms).cost.high
@@ -229,14 +240,18 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
 
 
 def _settings(
-    endpoint: Endpoint, operator: Operator, options: RunOptions, ask: Ask | None
+    workflow: Workflow, operator: Operator, options: RunOptions, ask: Ask | None
 ) -> Settings:
     model = options.model or operator.model
     limits = operator.limits
+    only_own = operator.forced_provider is not None
+    provider = own_provider(workflow, operator)
+    others = servers_of(workflow, operator, provider, only_own=only_own)
+    own = others.pop(provider)
     return Settings(
-        provider=endpoint.name,
-        base_url=endpoint.base_url,
-        key_name=operator.provider_named(None).key_name or KEY,
+        provider=SIMULATOR if options.simulate else own.provider,
+        base_url=own.base_url,
+        key_name=own.key_name,
         simulated=options.simulate,
         above={"model": model} if model else {},
         at_once=options.at_once,
@@ -245,24 +260,38 @@ def _settings(
         below=operator.below,
         file_limits=(limits.at_once, limits.timeout_s),
         budget=_budget(operator, options),
-        prices=operator.prices,
-        supports=operator.provider_named(None).supports,
+        prices=own.prices,
+        others={} if options.simulate else others,
+        only_provider=only_own,
+        supports={} if options.simulate else own.supports,
+        models=None if options.simulate else own.models,
         waits=options.waits(options.simulate, ask),
         cancels_background=options.cancel_background,
     )
 
 
-def _decided(settings: Settings, operator: Operator, options: RunOptions) -> Settings:
-    """The settings of a run with what is decided anew when it is resumed."""
-    return replace(
-        settings,
-        at_once=options.at_once or settings.at_once,
-        timeout_s=options.timeout_s or settings.timeout_s,
-        budget=_budget(operator, options) or settings.budget,
-        prices=operator.prices,
+def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
+    """The plan of a simulated run with the address of its simulator."""
+    if not plan.settings.simulated:
+        return plan
+    base_url = endpoints[SIMULATOR].base_url
+    return replace(plan, settings=replace(plan.settings, base_url=base_url))
+
+
+def _decided(plan: Plan, operator: Operator, options: RunOptions) -> Plan:
+    """The plan of a run with what is decided anew when it is resumed."""
+    began = plan.settings
+    settings = replace(
+        began,
+        at_once=options.at_once or began.at_once,
+        timeout_s=options.timeout_s or began.timeout_s,
+        budget=_budget(operator, options) or began.budget,
+        prices=operator.prices_at(began.provider),
         asks_held=options.asks_held,
         failed_only=options.failed_only,
+        others=_others(plan.workflow, operator, began),
     )
+    return replace(plan, settings=settings)
 
 
 def _budget(operator: Operator, options: RunOptions) -> Money | None:
@@ -272,18 +301,8 @@ def _budget(operator: Operator, options: RunOptions) -> Money | None:
 
 
 def _operator(start_: Path, options: RunOptions) -> Operator:
-    overrides = {MODEL: options.model} if options.model else {}
+    overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     return load_settings(start_, os.environ, overrides)
-
-
-@contextmanager
-def _endpoint(operator: Operator, simulate: bool) -> Iterator[Endpoint]:
-    """Where requests go: the provider, or a simulator that lives as long as the run."""
-    if not simulate:
-        yield operator.endpoint()
-        return
-    with Simulator() as simulator:
-        yield Endpoint(name="simulator", base_url=simulator.base_url, key=Secret("simulated"))
 
 
 def _first_event(plan: Plan) -> RunStarted:
@@ -297,6 +316,7 @@ def _first_event(plan: Plan) -> RunStarted:
         simulated=plan.settings.simulated,
         steps=tuple(step.id for step in plan.workflow.steps),
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
+        others={name: server.base_url for name, server in plan.settings.others.items()},
     )
 
 
@@ -308,11 +328,20 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
     )
 
 
-def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:
-    """A run goes on where it began: results of two servers are not mixed by accident."""
-    if not plan.settings.simulated and endpoint.base_url != plan.settings.base_url:
-        raise UsageError(
-            f"the run began at {plan.settings.base_url}, and OPENAI_BASE_URL now says "
-            f"{endpoint.base_url}",
-            help="set OPENAI_BASE_URL as it was, or start a new run",
-        )
+def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:
+    """The providers beside the run's own, as they are now. Raises UsageError where one that the run
+    began with stands elsewhere: results of two servers are not mixed by accident."""
+    if frozen.simulated:
+        return {}
+    only_own = frozen.only_provider
+    now = servers_of(workflow, operator, frozen.provider, only_own=only_own)
+    began = {frozen.provider: frozen.server(None), **frozen.others}
+    for name, server in now.items():
+        if name in began and server.base_url != began[name].base_url:
+            said = operator.provider_named(name).base_url.name
+            raise UsageError(
+                f"the run began at {began[name].base_url}, and {said} now says {server.base_url}",
+                help=f"set {said} as it was, or start a new run",
+            )
+    now.pop(frozen.provider)
+    return now

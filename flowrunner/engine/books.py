@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from flowrunner.engine.outcomes import call_cost_usd, event_of
 from flowrunner.engine.ports import Ports
-from flowrunner.engine.pricing import Prices
+from flowrunner.engine.servers import Server
 from flowrunner.events import JSON, Address, CallAnswered, CallSent
 from flowrunner.responses.outcome import Answered, Outcome
 from flowrunner.responses.retry import Decision, Retry
@@ -20,10 +20,11 @@ from flowrunner.responses.retry import Decision, Retry
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What is on record of this process; `answered` are the answers among it."""
+    """What is on record of this process of requests to a server; `answered` are the answers among
+    it."""
 
     ports: Ports
-    prices: Prices | None = None
+    server: Server
     answered: list[CallAnswered] = field(default_factory=list)
 
     async def enter_sent(self, address: Address, body: dict[str, JSON], request_id: str) -> None:
@@ -37,6 +38,7 @@ class Books:
                 client_request_id=request_id,
                 request_sha256=hashlib.sha256(text.encode()).hexdigest(),
                 request=self.ports.scrubber.scrub_json(body),
+                provider=self.server.provider if self.server.is_elsewhere else None,
             )
         )
 
@@ -53,7 +55,7 @@ class Books:
         retry_in_s = decision.wait_s if isinstance(decision, Retry) else None
         cost = None
         if isinstance(outcome, Answered):
-            cost = call_cost_usd(outcome, body, self.prices)
+            cost = call_cost_usd(outcome, body, self.server.prices)
         event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
         if isinstance(event, CallAnswered):
             event = replace(event, polls=polls)

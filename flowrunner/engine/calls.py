@@ -28,6 +28,7 @@ from flowrunner.engine.outcomes import (
 )
 from flowrunner.engine.ports import Ports, Stop, Stopped
 from flowrunner.engine.promises import Promise
+from flowrunner.engine.servers import Server
 from flowrunner.engine.together import until_first
 from flowrunner.events import JSON, Address
 from flowrunner.journal.state import CallState
@@ -58,23 +59,24 @@ Fill = Callable[[dict[str, JSON], Address, float], Awaitable[dict[str, JSON] | G
 
 @dataclass(slots=True)
 class Caller:
-    """Sends the requests of one unit of the run `run`.
+    """Sends the requests of one unit of the run `run` to `server`, its provider.
 
-    `left_s` are the seconds that it may still work; waiting for a slot, or because the `server`
+    `left_s` are the seconds that it may still work; waiting for a slot, or because the server
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
     leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
     it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
     `fill` puts the bytes of files into a request, which is journaled without them. A response in
-    the background is left to the `follower`.
+    the background is left to the `follower`. `halt` is told of an end after which nobody can
+    succeed.
     """
 
     run: str
+    server: Server
     ports: Ports
     stop: Stop
     limits: Limits
-    server: str
     policy: RetryPolicy
     asked: Asked
     left_s: float
@@ -86,6 +88,7 @@ class Caller:
     may_change_things: bool = False
     fill: Fill | None = None
     budget: Budget | None = None
+    halt: Callable[[GiveUp], None] = lambda _: None
     earlier_tokens: int | None = None
     compacts: bool = False
     has_sent: bool = False
@@ -198,7 +201,9 @@ class Caller:
                 await self._abandon(call)
 
     async def _abandon(self, call: CallState) -> None:
-        final = await self.follower.cancelled(call.response_id or "")
+        final = None
+        if self.server.is_of(call.provider):
+            final = await self.follower.cancelled(call.response_id or "")
         if final is not None:
             request = self.ports.journal.body(call.sent_seq, "request")
             found = Found(final, (call.polls or 0) + 1)
@@ -213,7 +218,7 @@ class Caller:
         if self.compacts and self.earlier_tokens is not None:
             # What is made shorter is no longer than it was.
             bounded = {**body, "max_output_tokens": self.earlier_tokens}
-        worst = worst_case(bounded, self.books.prices, self.earlier_tokens)
+        worst = worst_case(bounded, self.server.prices, self.earlier_tokens)
         with await self.budget.reserve(worst) as reserved:
             outcome, decision = await self._post_and_follow(address, body, reserved)
             self._settle(reserved, outcome, body)
@@ -246,7 +251,7 @@ class Caller:
         if isinstance(outcome, Answered):
             usage = outcome.usage
             tokens = None if usage is None else usage.input + usage.output
-            reserved.settle(call_cost_usd(outcome, body, self.books.prices), tokens)
+            reserved.settle(call_cost_usd(outcome, body, self.server.prices), tokens)
         elif not isinstance(outcome, Lost | Accepted):
             reserved.release()
 
@@ -254,7 +259,7 @@ class Caller:
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision | None]:
         """One POST in a slot, and what follows from it; None where its answer comes later."""
-        way = (self.server, str(body.get("model")))
+        way = (self.server.base_url, str(body.get("model")))
         room_for = self.limits.room(way, lambda: _likely_tokens(body), self._is_over)
         async with room_for as room:
             if self._is_over():
@@ -278,6 +283,9 @@ class Caller:
             self._waited_s = 0.0
             self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
+            if isinstance(decision, GiveUp) and decision.stops_run:
+                # Before the room is free: whoever waits for it shall not ask in vain.
+                self.halt(decision)
             await self.books.enter(address, outcome, decision, body)
         return outcome, decision
 
@@ -292,11 +300,12 @@ class Caller:
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
         progress, draft = Progress(), Draft(address.unit, self.ports.live)
         longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
-        send = partial(self.ports.sender.send, watch=draft.take)
+        sender = self.ports.senders(self.server.provider)
+        send = partial(sender.send, watch=draft.take)
         promise = Promise(address, body, self.books, self.follower)
         try:
             await self.books.enter_sent(address, body, request_id)
-            sending = (self.ports.sender.compact if self.compacts else send)(
+            sending = (sender.compact if self.compacts else send)(
                 filled,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, longest_s),

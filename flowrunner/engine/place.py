@@ -67,8 +67,9 @@ class FileRun:
     """One workflow file at work in a run: the file itself or one that a step calls.
 
     `names` are what all its templates see; `is_stopped` says that a `stop` ended it. `path` is the
-    unit that called it. `given` are the files that people gave, by the paths that templates know
-    them by, `of_answers` the inputs that may hold what answers gave.
+    unit that called it, `capped_to` the provider that whoever calls it holds it to. `given` are the
+    files that people gave, by the paths that templates know them by, `of_answers` the inputs that
+    may hold what answers gave.
     """
 
     workflow: Workflow
@@ -77,6 +78,7 @@ class FileRun:
     path: Path = ()
     given: Mapping[str, GivenFile] = field(default_factory=dict)
     of_answers: frozenset[str] = frozenset()
+    capped_to: str | None = None
 
 
 def never() -> bool:

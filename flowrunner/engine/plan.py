@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from flowrunner.catalog import Supports
 from flowrunner.engine.ports import Shelf
 from flowrunner.engine.reuse import Reuse
+from flowrunner.engine.servers import Server, providers_named
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
@@ -35,13 +37,17 @@ class Settings:
     with what would be done now; what is held is asked for once more; what neither failed nor hangs
     on what did is left alone. `reuse_from` is the one run that results are taken from, `force` the
     steps (by their place in the file, or "all") that take none; `until` the only step of the file
-    that is wanted, with those that it waits for. `supports` says False for fields of the API that
-    the server does not know. `waits` says whether somebody waits for responses in the background,
-    `cancels_background` that a signal cancels them; both count for one process."""
+    that is wanted, with those that it waits for. `waits` says whether somebody waits for responses
+    in the background, `cancels_background` that a signal cancels them; both count for one process.
+
+    `provider` is where a step goes for which no file names another of `others`; with
+    `only_provider` all steps go there, whatever the files say. `supports` is what `provider` knows
+    of the API, `models` what a model is called by there.
+    """
 
     provider: str
     base_url: str
-    key_name: str
+    key_name: str | None
     simulated: bool
     above: Mapping[str, JSON] = field(default_factory=dict)
     at_once: int | None = None
@@ -58,14 +64,28 @@ class Settings:
     recheck: bool = False
     asks_held: bool = False
     failed_only: bool = False
-    supports: Mapping[str, bool] = field(default_factory=dict)
+    others: Mapping[str, Server] = field(default_factory=dict)
+    only_provider: bool = False
+    supports: Supports = field(default_factory=dict)
+    models: str | None = None
     waits: bool = True
     cancels_background: bool = False
 
-    @property
-    def server(self) -> str:
-        """Who answers, for telling whether the same was asked before."""
-        return self.provider if self.simulated else self.base_url
+    def server(self, named: str | None) -> Server:
+        """Where a step goes for which the files name this provider, or none."""
+        is_bound = self.only_provider or self.simulated
+        other = None if named is None or is_bound else self.others.get(named)
+        if other is not None:
+            return replace(other, is_elsewhere=True)
+        return Server(
+            provider=self.provider,
+            base_url=self.base_url,
+            key_name=self.key_name,
+            prices=self.prices,
+            supports=self.supports,
+            models=self.models,
+            is_simulated=self.simulated,
+        )
 
     def reusing(self, shelf: Shelf | None) -> Reuse:
         """How results of earlier runs are taken; what was simulated takes none."""
@@ -94,6 +114,13 @@ class Plan:
         """Seconds after which the run is ended, or None."""
         in_project = self.settings.file_limits[1]
         return self.settings.timeout_s or self.workflow.limits.timeout_s or in_project
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The names of the providers that its steps ask."""
+        own = self.settings.provider
+        named = providers_named(self.workflow, own)
+        return frozenset(self.settings.server(name).provider for name in named)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -266,8 +293,9 @@ def thaw_settings(text: str) -> Settings:
     """The settings of a frozen run. What a resume decides for itself is not taken over."""
     frozen = json.loads(text)
     budget = frozen.pop("budget")
+    others = {name: Server.thaw(other) for name, other in frozen.pop("others", {}).items()}
     force = tuple(frozen.pop("force", ()))
-    budget = None if budget is None else Money(**budget)
-    settings = Settings(**frozen, budget=budget, force=force)
+    money = None if budget is None else Money(**budget)
+    settings = Settings(**frozen, budget=money, force=force, others=others)
     settings = replace(settings, recheck=False, asks_held=False, failed_only=False)
     return replace(settings, waits=True, cancels_background=False)

@@ -136,9 +136,10 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything a run reaches the world through. `random` gives numbers in [0, 1)."""
+    """Everything a run reaches the world through. `senders` has the one of each provider, by its
+    name; `random` gives numbers in [0, 1)."""
 
-    sender: Sender
+    senders: Callable[[str], Sender]
     journal: Journal
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]

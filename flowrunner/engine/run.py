@@ -24,7 +24,6 @@ from flowrunner.errors import ExitStatus, weightiest
 from flowrunner.events import JSON, RunFinished, RunStatus
 from flowrunner.journal.state import BACKGROUND
 from flowrunner.language.templates import TemplateFault
-from flowrunner.responses.retry import Asked
 
 GRACE_S = 1.5
 """How long calls in flight may still answer after the wish to end the run."""
@@ -70,8 +69,6 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         outgoing=Outgoing(
             ports,
             stop,
-            plan.settings.server,
-            asked=Asked(key_name=plan.settings.key_name),
             uploads=before.uploads,
         ),
     )

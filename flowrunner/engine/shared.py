@@ -21,6 +21,7 @@ from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.pricing import Prices
 from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
@@ -164,7 +165,7 @@ class Shared:
         """What the requests of earlier processes whose answers were lost, or are still to come, may
         have cost."""
         if self._lost_before is None:
-            prices, journal = self.plan.settings.prices, self.ports.journal
+            journal = self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
             tokens = {
                 call.response_id: call.usage.input + call.usage.output
@@ -175,8 +176,11 @@ class Shared:
             for call in (call for call in calls if call.state in ("sent", "accepted", "lost")):
                 body = journal.body(call.sent_seq, "request")
                 earlier = tokens.get(body.get("previous_response_id"))
-                self._lost_before[call.key] = worst_case(body, prices, earlier)
+                self._lost_before[call.key] = worst_case(body, self._prices(call), earlier)
         return self._lost_before
+
+    def _prices(self, call: CallState) -> Prices:
+        return self.plan.settings.server(call.provider).prices
 
     def _warn(self, budget: Budget) -> None:
         message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"

@@ -140,9 +140,8 @@ class Projection:
         earlier = self._call(key)
         if earlier is not None:
             self.totals.count(earlier, -1)
-        self._keep(
-            CallState(*key, "sent", event.model, event.client_request_id, event.at, sent_seq=seq)
-        )
+        sent = (event.model, event.client_request_id, event.at, seq)
+        self._keep(CallState(*key, "sent", *sent, provider=event.provider))
 
     def call_accepted(self, seq: int, event: events.CallAccepted) -> None:
         """The API works on a request in the background."""
@@ -204,7 +203,7 @@ class Projection:
         else:
             self.totals.count(earlier, -1)
             sent = (earlier.model, earlier.client_request_id, earlier.sent_at, earlier.sent_seq)
-            call = CallState(*key, "sent", *sent)
+            call = CallState(*key, "sent", *sent, provider=earlier.provider)
         call.ended_at, call.end_seq = event.at, seq
         return call
 
@@ -265,7 +264,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
 def _start(run: RunState, event: events.RunStarted) -> None:
     run.run, run.workflow, run.path = event.run, event.workflow, event.path
     run.provider, run.base_url, run.simulated = event.provider, event.base_url, event.simulated
-    run.started_at = event.at
+    run.started_at, run.others = event.at, event.others
     run.origins.append(event.origin)
     for unit in event.steps:
         run.steps.setdefault(unit, StepState(unit))

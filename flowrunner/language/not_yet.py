@@ -45,7 +45,6 @@ TABLE = (
     _key(("step",), "call", "with"),
     _key(("step",), "accept_risk"),
     _key(_ALL_STEPS, "max_turns"),
-    _key(_ALL_STEPS, "provider"),
     *(NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way)) for way in ("batch",)),
 )
 

@@ -108,6 +108,9 @@ def _notes(plan: dict[str, JSON]) -> Iterable[str]:
     for step in going:
         if step["unknown"]:
             yield f"unknown: `{step['unit']}`: {step['unknown']}"
+    for provider in sorted({step["provider"] for step in going} - {None}):
+        names = [step["unit"] for step in going if step["provider"] == provider]
+        yield f"asked of the provider `{provider}`: {_named(names)}"
     for limit in sorted({step["max_output_tokens"] for step in going} - {None}):
         names = [step["unit"] for step in going if step["max_output_tokens"] == limit]
         yield f"the budget sets `max_output_tokens: {limit}` for {_named(names)}"

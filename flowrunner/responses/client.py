@@ -30,6 +30,7 @@ from flowrunner.responses.outcome import (
     Told,
 )
 from flowrunner.responses.rate import asked_wait_s, poll_after_s, read_rate, should_retry
+from flowrunner.responses.rate import request_id as _request_id
 from flowrunner.responses.receiving import SILENCE_S, Receiver, Watch
 from flowrunner.responses.stream import Assembly, Broken, Ended, Left, what_broke
 from flowrunner.secrets import Scrubber
@@ -383,11 +384,6 @@ def _bytes(body: Mapping[str, JSON]) -> bytes:
 
 def _rest(error: ApiError) -> tuple[str | None, str | None, str | None]:
     return error.type, error.param, error.code
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    found = headers.get("x-request-id") or headers.get("apim-request-id")
-    return found[:MAX_REQUEST_ID] if found else None
 
 
 def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:

@@ -64,7 +64,7 @@ def _product(usd: float | None, number: float | None) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One step of a plan. `unit` is its address without items and rounds, `order` the wave of its
-    list in which it may start.
+    list in which it may start, `provider` the one it asks where that is not the run's.
 
     It runs at least `fewest` and at most `most` times (None: nobody knows); `of` is the number of
     items that are asked about it. `rounds` is the most rounds of its own `repeat`. `unknown` says
@@ -81,6 +81,7 @@ class Row:
     because: str
     cost: Cost = Cost()
     model: str | None = None
+    provider: str | None = None
     of: int | None = None
     rounds: int | None = None
     unknown: str | None = None

@@ -71,8 +71,10 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
         return Earlier()
     if "conversation" in body:
         return Earlier()
-    asked = question(with_limits(body) if terms.limited else body)
-    mark = fingerprint("prompt", terms.server, asked)
+    body = with_limits(body) if terms.limited else body
+    server = terms.asked
+    asked = question(body if server is None else server.fitted(body))
+    mark = fingerprint("prompt", "" if server is None else server.who, asked)
     found = terms.reuse.find(step, row.unit, mark, terms.now)
     return Earlier(found, is_new=found is None)
 

@@ -48,10 +48,12 @@ from flowrunner.language.workflow import (
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What a run would do. `rows` are its steps in the order of the file, `cost` is all of them
-    together, which is less than the sum of rows where only one of several ways is gone."""
+    together, which is less than the sum of rows where only one of several ways is gone. `provider`
+    is the run's."""
 
     rows: tuple[Row, ...]
     cost: Cost
+    provider: str | None = None
 
     @property
     def unknown(self) -> tuple[tuple[str, str], ...]:
@@ -61,13 +63,10 @@ class Forecast:
 
 def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Forecast:
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
-    limited = terms.limited or workflow.budget is not None
     wanted = None if terms.until is None else needed(workflow, terms.until)
-    given = frozenset(given_files(inputs, workflow))
-    settled = replace(terms, limited=limited, folder=workflow.folder, given=given)
-    walk = _Walk(settled, wanted)
+    walk = _Walk(terms.inside(workflow, frozenset(given_files(inputs, workflow))), wanted)
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
-    return Forecast(tuple(rows), cost)
+    return Forecast(tuple(rows), cost, terms.own_provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +170,10 @@ class _Walk:
     def _prompt(
         self, step: Step, prompt: Prompt, sight: Sight, head: Row
     ) -> tuple[list[Row], Cost]:
-        due = charge(prompt, step.retry.attempts, sight, self.terms)
-        earlier = look_up(step, prompt, head, sight, self.terms)
-        head = replace(earlier.tell(head), model=due.model)
+        terms, elsewhere = self.terms.of(prompt)
+        due = charge(prompt, step.retry.attempts, sight, terms)
+        earlier = look_up(step, prompt, head, sight, terms)
+        head = replace(earlier.tell(head), model=due.model, provider=elsewhere)
         if earlier.found is not None and head.reused:
             earlier.offer(step, sight, head.unit)
             return [head], Cost()
@@ -229,12 +229,10 @@ class _Walk:
         """The steps of the workflow that is called, within its own budget and the caller's."""
         called = call.workflow
         own = called.budget.stop_at_usd if called.budget else None
-        limited = self.terms.limited or called.budget is not None
-        terms = replace(self.terms, limited=limited, folder=called.folder, given=frozenset())
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
         inner = place.inside(step, Fate(head.will, head.because))
-        rows, cost = _Walk(terms).steps(called.steps, seen, inner)
+        rows, cost = _Walk(self.terms.inside(called)).steps(called.steps, seen, inner)
         for at, scope in enumerate(both(seen)):
             record = standins.of_nothing(name, "unset")
             try:

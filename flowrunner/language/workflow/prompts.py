@@ -159,6 +159,12 @@ def build_prompt(
     )
 
 
+def read_provider(fields: Mapping[str, Any]) -> str | None:
+    """The provider that a step, or the `defaults` of a file, names."""
+    named = fields.get("provider")
+    return named if isinstance(named, str) else None
+
+
 def read_continue(fields: Mapping[str, Any]) -> Continue | None:
     """Which step another one continues, as the file says."""
     written = fields.get("continue")

@@ -47,6 +47,7 @@ from flowrunner.language.workflow.prompts import (
     prompt_leaves,
     read_continue,
     read_output,
+    read_provider,
     read_schema,
 )
 from flowrunner.language.workflow.reader import Reader, mapping, texts
@@ -134,6 +135,8 @@ class StepBuilder:
         if is_prompt(fields):
             parent = _parent(fields, above)
             prompt = build_prompt(self.reader, fields, route, self.parameters, parent)
+            named = read_provider(fields) or read_provider(self.defaults)
+            prompt = replace(prompt, provider=named)
             return prompt, prompt_leaves(prompt)
         for key, build in _VERBS.items():
             if key in fields:
