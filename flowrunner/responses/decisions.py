@@ -100,7 +100,7 @@ class Retry:
 class GiveUp:
     """No further attempt makes sense. With `stops_run` no other step can succeed either: nothing
     more is sent and the run ends with exit status 4. `code` is the API's own for a request that it
-    refused for good (Responses API: `error.code`)."""
+    refused for good (Responses API: `error.code`), or what stands for one that it does not give."""
 
     reason: Reason
     message: str
