@@ -56,7 +56,8 @@ class Types:
     def shape_of(self, node: ast.expr, level: int = 0) -> Shape:
         """The shape of an annotation. Raises UnreadableType."""
         if level > _DEEPEST:
-            raise UnreadableType(node, "this type is nested too deep, or contains itself")
+            message = "this type is nested too deep, or contains itself"
+            raise UnreadableType(node, message, "write `dict`, or a flatter type")
         if isinstance(node, ast.Constant):
             return self._of_constant(node, level)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):

@@ -160,13 +160,6 @@ def _mcp(written: Written) -> Made | None:
         fix = "write `mcp: { command: [PROGRAM] }` or `mcp: { url: … }`"
         written.fault(message, ("mcp",), fix)
         return None
-    if not allowed:
-        written.fault(
-            f"`{written.name}` does not say which tools of the server may be called",
-            (),
-            "write `allowed_tools: [NAME]`",
-        )
-        return None
     argv = None if command is None else _argv(written, command, ("mcp", "command"))
     if command is not None and argv is None:
         return None

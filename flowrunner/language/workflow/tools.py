@@ -41,6 +41,9 @@ def _finished(written: Written, made: Made) -> Tool:
     changes_things = says if isinstance(says, bool) else made.changes_things
     kind, takes = made.kind, made.takes
     if "input" in fields and isinstance(kind, CommandTool | PythonTool):
+        if isinstance(kind, PythonTool) and not _takes_text(takes):
+            message = f"`{kind.function}` must take one text, since the tool has an `input`"
+            written.fault(message, ("python",), f"write `def {kind.function}(text: str):`")
         kind, takes = CustomTool(kind, _grammar(fields["input"])), None
     return Tool(
         name=written.name,
@@ -68,6 +71,13 @@ def _output(written: Written) -> Shape:
     shape, faults = read_shape(written.fields["output"], (*written.route, "output"))
     written.reader.findings += faults
     return ANY if shape is None or faults else shape
+
+
+def _takes_text(takes: Shape | None) -> bool:
+    """Whether the only parameter that a function must be given is a text."""
+    fields = [] if takes is None else [shape for _, shape in takes.fields]
+    needed = [shape for shape in fields if not shape.optional] or fields[:1]
+    return [shape.kind for shape in needed] == ["text"]
 
 
 def _grammar(written: JSON) -> Mapping[str, JSON] | None:
