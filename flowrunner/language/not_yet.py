@@ -41,10 +41,6 @@ def _is(wanted: JSON) -> Callable[[JSON], bool]:
 _ALL_STEPS: tuple[Where, ...] = ("step", "defaults")
 
 TABLE = (
-    _key(("file",), "tools"),
-    _key(("step",), "call", "with"),
-    _key(("step",), "accept_risk"),
-    _key(_ALL_STEPS, "max_turns"),
     _key(_ALL_STEPS, "provider"),
     *(NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way)) for way in ("batch",)),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from flowrunner.language.attachments import scheme_of
 from flowrunner.language.forms import Leaf
 from flowrunner.language.request import Prompt
 from flowrunner.language.tools import (
@@ -82,6 +83,15 @@ def _of_step(workflow: Workflow, step: Step) -> Iterator[Touch]:
         listed = verb.parameters.get("tools")
         for each in listed if isinstance(listed, list) else []:
             yield from _of_object(mapping(each), step.id)
+        for attached in verb.attach:
+            yield from _of_attachment(attached.file.source.strip(), step.id)
+
+
+def _of_attachment(written: str, by: str) -> Iterator[Touch]:
+    if scheme_of(written) is None:
+        yield Touch("file", written, by, "reads")
+    else:
+        yield from _host(written, by)
 
 
 def _of_object(tool: Any, by: str) -> Iterator[Touch]:
