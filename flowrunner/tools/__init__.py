@@ -7,10 +7,17 @@ What a result means for a step, its retries and its place in the journal is left
     child      one started program with all that it started, until nothing of it is left
     command    `run_command`: the one way to start a program
     words      an end in a sentence, bytes as text
+
+    answer        `ToolAnswer`: what came of a call; a failure is an answer, never an exception
+    program_tool  `run:` tools
+    python_tool   `python:` tools, whose functions run in `python_child`
 """
 
+from flowrunner.tools.answer import ToolAnswer
 from flowrunner.tools.command import run_command
+from flowrunner.tools.program_tool import call_command
 from flowrunner.tools.programs import command_environment
+from flowrunner.tools.python_tool import call_python
 from flowrunner.tools.request import CannotStart, CommandEnd, CommandRequest, NoSuchProgram
 from flowrunner.tools.words import NotText, describe_end, text_of
 
@@ -20,6 +27,9 @@ __all__ = [
     "CommandRequest",
     "NoSuchProgram",
     "NotText",
+    "ToolAnswer",
+    "call_command",
+    "call_python",
     "command_environment",
     "describe_end",
     "run_command",

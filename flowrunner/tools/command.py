@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
-from flowrunner.platform import file_of, new_group_options
+from flowrunner.platform import file_of, limit_memory, new_group_options
 from flowrunner.tools.child import Child, Patience, to_its_end, within
 from flowrunner.tools.programs import find_program, quoted, refused
 from flowrunner.tools.request import CannotStart, CommandEnd, CommandRequest
@@ -91,6 +91,8 @@ async def _spawn(program: Path, request: CommandRequest, stdin: IO[bytes] | int)
         )
     except OSError as fault:
         raise refused(request, fault) from fault
+    if request.memory_bytes is not None:
+        limit_memory(child.pid, request.memory_bytes)
     return child
 
 
