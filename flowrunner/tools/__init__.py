@@ -10,11 +10,14 @@ What a result means for a step, its retries and its place in the journal is left
 
     answer        `ToolAnswer`: what came of a call; a failure is an answer, never an exception
     program_tool  `run:` tools
+    http_tool     `http:` tools
+    reach         where tools may go over the network
     python_tool   `python:` tools, whose functions run in `python_child`
 """
 
 from flowrunner.tools.answer import ToolAnswer
 from flowrunner.tools.command import run_command
+from flowrunner.tools.http_tool import call_http
 from flowrunner.tools.program_tool import call_command
 from flowrunner.tools.programs import command_environment
 from flowrunner.tools.python_tool import call_python
@@ -29,6 +32,7 @@ __all__ = [
     "NotText",
     "ToolAnswer",
     "call_command",
+    "call_http",
     "call_python",
     "command_environment",
     "describe_end",
