@@ -45,7 +45,7 @@ def test_arguments_of_a_get_become_its_query() -> None:
     assert server.requests[0].body == b""
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_arguments_of_other_methods_become_a_json_body(method: str) -> None:
     with RawServer() as server:
         call(tool(server, method=method), {"name": "Ü\ud800", "n": [1]})

@@ -29,7 +29,6 @@ from flowrunner.wire import (
     WireRequest,
 )
 
-_IN_QUERY = ("GET", "DELETE")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 3
 _TOLD_CHARACTERS = 2000
@@ -81,7 +80,7 @@ def _prepared(
     """Raises MissingSecret, Unreachable."""
     url, headers = secrets.text(kind.url), secrets.headers(kind.headers)
     parts = parts_of(url)
-    if kind.method in _IN_QUERY:
+    if kind.method == "GET":
         query = urlencode(list(_pairs(arguments)), quote_via=quote)
         joined = "&".join(filter(None, (parts.query, query)))
         return _Call(parts._replace(query=joined, fragment="").geturl(), headers, b"", until_s)
