@@ -20,7 +20,7 @@ from flowrunner import json_text
 from flowrunner.events import JSON
 from flowrunner.language.tools import ComputerTool
 from flowrunner.tools.answer import CAP_BYTES_OF_PARTS, ToolAnswer, failed
-from flowrunner.tools.child import Patience, within
+from flowrunner.tools.child import Patience
 from flowrunner.tools.request import CannotStart
 from flowrunner.tools.speaking import Speaker, start_speaker
 from flowrunner.visible import one_line
@@ -114,7 +114,8 @@ class ComputerDriver:
         await speaker.say(line)
         answer = await speaker.hear()
         if answer is None:
-            raise _Wrong(f"{await self._last_words(speaker)}, without an answer")
+            how = await speaker.last_words(self._patience.linger_s)
+            raise _Wrong(f"{how}, without an answer")
         try:
             told = json_text.parse_bytes(answer)
         except json_text.NotJson as fault:
@@ -122,10 +123,6 @@ class ComputerDriver:
         if not isinstance(told, Mapping):
             raise _Wrong(f"what `{self._name}` answered is not a JSON object")
         return told
-
-    async def _last_words(self, speaker: Speaker) -> str:
-        await within(self._patience.linger_s, speaker.silent)
-        return speaker.how_it_ended()
 
     def _picture(self, given: JSON) -> bytes:
         if not isinstance(given, str) or not given:

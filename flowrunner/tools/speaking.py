@@ -64,8 +64,11 @@ class Speaker(Child):
         self._hold(self._is_full())
         return line
 
-    def how_it_ended(self) -> str:
-        """One sentence without its full stop."""
+    async def last_words(self, linger_s: float) -> str:
+        """How it ended, when no more lines come: one sentence without its full stop."""
+        await within(linger_s, self.notable)
+        if self.has_exited:
+            await within(linger_s, self.silent)
         if self.truncated:
             mib = self._line_cap // 1024**2
             return f"`{self._argv[0]}` wrote a line of more than {mib} MiB and was ended"
@@ -118,6 +121,7 @@ class Speaker(Child):
         self._heard.set()
         if self.truncated or len(self._begun) > self._line_cap:
             self.truncated = True
+            self.notable.set()
             self._finish()
         self._hold(self._is_full())
 

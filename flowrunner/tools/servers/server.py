@@ -17,7 +17,7 @@ from flowrunner.events import JSON
 from flowrunner.language.tools import McpTool, MissingSecret
 from flowrunner.secrets import Scrubber
 from flowrunner.tools.answer import CAP_BYTES_OF_PARTS, ToolAnswer, failed
-from flowrunner.tools.child import Patience, to_its_end, within
+from flowrunner.tools.child import Patience, to_its_end
 from flowrunner.tools.reach import Secrets, Unreachable, open_wire, parts_of
 from flowrunner.tools.request import CannotStart
 from flowrunner.tools.servers.content import answer_of
@@ -266,9 +266,9 @@ class _Session:
             return str(inner)
         speaker = self.speaker
         if speaker is not None:
-            await within(self._patience.linger_s, speaker.notable)
+            how = await speaker.last_words(self._patience.linger_s)
             if speaker.has_exited or speaker.truncated:
-                return f"{speaker.how_it_ended()}, without an answer"
+                return f"{how}, without an answer"
         if inner is None:
             return "the server ended the session"
         told = one_line(str(inner).strip()[:2000]) or type(inner).__name__
