@@ -138,3 +138,17 @@ def test_the_driver_sees_the_declared_environment_and_no_other(tmp_path: Path) -
     body = "answer(error=' '.join(sorted(n for n in os.environ if n != 'LC_CTYPE')))"
     desk = driver(tmp_path, body, DISPLAY=":1", OPENAI_API_KEY="key")
     assert str(act(desk).error).endswith("says: DISPLAY PATH")
+
+
+def test_a_run_that_is_cut_off_ends_the_driver(tmp_path: Path) -> None:
+    async def run() -> None:
+        desk = driver(tmp_path, "open('pid', 'w').write(str(os.getpid())); time.sleep(1000)")
+        acting = asyncio.create_task(desk.act([{"type": "wait"}], 60))
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.01)
+        acting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await acting
+
+    asyncio.run(run())
+    assert not lives(int((tmp_path / "pid").read_text()))

@@ -145,7 +145,7 @@ def test_a_secret_that_is_not_set() -> None:
         ("https://2852039166/", "leads to the address `169.254.169.254`, which is not public"),
         ("https://localhost/", "leads to the address `127.0.0.1`, which is not public"),
         ("http://127.0.0.1:9/", "leads to the address `127.0.0.1`, which is not public"),
-        ("http://example.com/?key=v", "`http://example.com/` is not encrypted"),
+        ("http://example.com/?key=v", "`http://example.com` is not encrypted"),
         ("http://2130706433/", "is not encrypted"),
         ("http://localhost.example.com/", "is not encrypted"),
         ("https://user:word@example.com/", "the URL holds a user name"),
@@ -194,10 +194,10 @@ def test_a_redirect_to_another_port_or_host_takes_no_header_along() -> None:
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        ("https://evil.example/x?t=secret", "to `https://evil.example/x`, whose host is not among"),
-        ("http://localhost/", "`http://localhost/`, whose host is not among the `hosts`"),
-        ("//evil.example/x", "which is not followed: `http://evil.example/x` is not encrypted"),
-        ("http://evil.example/", "which is not followed: `http://evil.example/` is not encrypted"),
+        ("https://evil.example/x?t=secret", "to `https://evil.example`, whose host is not among"),
+        ("http://localhost/", "`http://localhost`, whose host is not among the `hosts`"),
+        ("//evil.example/x", "which is not followed: `http://evil.example` is not encrypted"),
+        ("http://evil.example/", "which is not followed: `http://evil.example` is not encrypted"),
         ("file:///etc/passwd", "which is not followed: the URL is not one of the form"),
         ("http://a:b@127.0.0.1/", "which is not followed: the URL holds a user name"),
         ("http://169.254.169.254/", "is not encrypted"),
@@ -263,3 +263,19 @@ def test_no_cookie_is_kept() -> None:
         for _ in range(2):
             call(tool(server))
     assert not any("cookie" in request.headers for request in server.requests)
+
+
+def test_of_a_url_that_is_secret_only_the_host_is_ever_shown() -> None:
+    def lead(peer: Peer, request: Received) -> None:
+        peer.send(reply(b"", "302 Found", "Location: https://other.example/hook/T0/SECRET"))
+
+    with RawServer(lead) as server:
+        kind = HttpTool("GET", EnvName("HOOK"), hosts=("127.0.0.1",))
+        answers = [
+            call(kind, HOOK=server.url + "/hook/T0/SECRET?k=SECRET"),
+            call(kind, HOOK="http://hooks.example/hook/T0/SECRET"),
+            call(kind, HOOK="https://10.0.0.1/hook/T0/SECRET"),
+            call(kind, HOOK="SECRET"),
+        ]
+    assert all(not answer.ok for answer in answers)
+    assert "SECRET" not in str(answers)

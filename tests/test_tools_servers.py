@@ -354,7 +354,10 @@ def test_a_redirect_of_a_server_is_not_followed_elsewhere() -> None:
         with RawServer(lead) as raw_server:
             kind = McpTool(("act",), url=raw_server.url + "/mcp", hosts=("127.0.0.1",))
             answer = over_http(kind)
-        assert not answer.ok
+        assert answer.error == (
+            f"the server leads to `http://127.0.0.1:{other.port}`, another place, which is not "
+            "followed"
+        )
         assert other.connections == 0
 
 
@@ -375,3 +378,20 @@ def test_a_server_elsewhere_that_misbehaves(script: Any) -> None:
         answer = over_http(kind)
     assert not answer.ok
     assert answer.error
+
+
+def test_a_run_that_is_cut_off_ends_the_server(tmp_path: Path) -> None:
+    """Also where it is cut off again while the server is being ended."""
+
+    async def run() -> list[int]:
+        one = server(raw("child"))
+        answer = await one.call("act", {}, LIMIT_S)
+        closing = asyncio.create_task(one.aclose())
+        for _ in range(3):
+            await asyncio.sleep(0)
+            closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        return [int(pid) for pid in str(answer.output).split()]
+
+    assert not any(map(lives, asyncio.run(run())))

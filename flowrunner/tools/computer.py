@@ -20,7 +20,7 @@ from flowrunner import json_text
 from flowrunner.events import JSON
 from flowrunner.language.tools import ComputerTool
 from flowrunner.tools.answer import CAP_BYTES_OF_PARTS, ToolAnswer, failed
-from flowrunner.tools.child import Patience
+from flowrunner.tools.child import Patience, to_its_end
 from flowrunner.tools.request import CannotStart
 from flowrunner.tools.speaking import Speaker, start_speaker
 from flowrunner.visible import one_line
@@ -74,7 +74,7 @@ class ComputerDriver:
         """End the program, if it runs."""
         speaker, self._speaker = self._speaker, None
         if speaker is not None:
-            await speaker.end(self._patience)
+            await to_its_end(asyncio.create_task(speaker.end(self._patience)))
 
     @property
     def _name(self) -> str:

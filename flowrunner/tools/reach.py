@@ -87,10 +87,10 @@ def is_loopback(host: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """A URL for people, without what may be secret in it."""
+    """Scheme, host and port of a URL, for people: the rest may be secret."""
     try:
         parts = urlsplit(url)
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     except ValueError:
         return "…"
     return one_line(place if len(place) <= 200 else f"{place[:200]}…")

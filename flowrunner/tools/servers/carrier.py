@@ -6,12 +6,13 @@ Imports the extra `mcp`. What the client says over it is left to `connection`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
+from urllib.parse import urljoin
 
 import httpx2
 
 from flowrunner.tools.answer import CAP_BYTES_OF_PARTS
-from flowrunner.tools.reach import Unreachable, origin_of
+from flowrunner.tools.reach import Unreachable, origin_of, shown
 from flowrunner.wire import Incoming, Lost, Secret, Unsendable, Wire, WireFault, WireRequest
 
 _LONGEST_S = 86400.0
@@ -38,13 +39,15 @@ class Carrier(httpx2.AsyncBaseTransport):
         url = str(request.url)
         self.fault = None
         try:
-            if origin_of(url) != self._origin:
-                raise Unreachable("the server leads to another place, which is not followed")
+            self._check(url)
             sent = WireRequest(
                 request.method, url, self._merged(request), await request.aread(), _LONGEST_S
             )
-            reading = self._wire.stream(sent)
-            reply = await reading.__aenter__()
+            async with AsyncExitStack() as opened:
+                reply = await opened.enter_async_context(self._wire.stream(sent))
+                if 300 <= reply.status < 400:
+                    self._check(urljoin(url, reply.headers.get("location", "")))
+                reading = opened.pop_all()
         except (WireFault, Unsendable, Unreachable) as fault:
             self.fault = str(fault)
             raise httpx2.ConnectError(str(fault), request=request) from None
@@ -58,6 +61,12 @@ class Carrier(httpx2.AsyncBaseTransport):
             request=request,
         )
 
+    def _check(self, url: str) -> None:
+        """Raises Unreachable where the URL is not of the server's own origin."""
+        if origin_of(url) != self._origin:
+            told = f"the server leads to `{shown(url)}`, another place, which is not followed"
+            raise Unreachable(told)
+
     def _merged(self, request: httpx2.Request) -> dict[str, str | Secret]:
         own = {name.lower() for name in self._headers} | _OF_THE_WIRE
         theirs = {name: value for name, value in request.headers.items() if name not in own}
@@ -65,10 +74,8 @@ class Carrier(httpx2.AsyncBaseTransport):
 
 
 class _Body(httpx2.AsyncByteStream):
-    def __init__(
-        self, reading: AbstractAsyncContextManager[Incoming], reply: Incoming, cap: int | None
-    ) -> None:
-        self._reading: AbstractAsyncContextManager[Incoming] | None = reading
+    def __init__(self, reading: AsyncExitStack, reply: Incoming, cap: int | None) -> None:
+        self._reading = reading
         self._reply = reply
         self._cap = cap
 
@@ -84,6 +91,4 @@ class _Body(httpx2.AsyncByteStream):
             raise httpx2.ReadError(fault.message) from None
 
     async def aclose(self) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            await reading.__aexit__(None, None, None)
+        await self._reading.aclose()

@@ -90,7 +90,7 @@ class McpServer:
         """End the session and the program, if they run."""
         session, self._session = self._session, None
         if session is not None:
-            await session.aclose()
+            await to_its_end(asyncio.create_task(session.aclose()))
 
     @property
     def _scrubber(self) -> Scrubber:
