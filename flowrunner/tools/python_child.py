@@ -7,8 +7,6 @@ function, and of whatever it starts, go to stderr.
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import datetime
 import enum
 import importlib
@@ -74,7 +72,10 @@ def _load(order: Mapping[str, Any]) -> ModuleType:
 def _call(function: Any, order: Mapping[str, Any]) -> Any:
     given = order["arguments"]
     result = function(given) if isinstance(given, str) else function(**given)
-    return asyncio.run(_awaited(result)) if hasattr(result, "__await__") else result
+    if not hasattr(result, "__await__"):
+        return result
+    # Most functions need it not, and it takes longer to load than all the rest.
+    return importlib.import_module("asyncio").run(_awaited(result))
 
 
 async def _awaited(result: Any) -> Any:
@@ -120,8 +121,9 @@ def _unwrapped(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, type):
         return value
-    if dataclasses.is_dataclass(value):
-        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    if hasattr(value, "__dataclass_fields__"):
+        fields = importlib.import_module("dataclasses").fields(value)
+        return {each.name: getattr(value, each.name) for each in fields}
     return value.model_dump(mode="json") if callable(getattr(value, "model_dump", None)) else value
 
 

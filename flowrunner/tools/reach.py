@@ -5,7 +5,9 @@ What is said to whoever is reached is left to `http_tool` and to the servers of 
 
 from __future__ import annotations
 
+import functools
 import re
+import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +18,7 @@ from flowrunner.secrets import Scrubber
 from flowrunner.tools.answer import CAP_BYTES
 from flowrunner.visible import one_line
 from flowrunner.wire import Guard, Secret, Wire, WireSettings
+from flowrunner.wire.tls import default_trust
 
 _PORTS = {"http": 80, "https": 443}
 _ODD = re.compile(r"[\\\x00-\x20\x7f]")
@@ -102,4 +105,12 @@ def open_wire(
     """A wire that reaches public addresses and what is listed. Raises EnvironmentFault where the
     environment names a proxy that is none."""
     guard = Guard.listing(hosts)
-    return Wire(WireSettings(proxies=environ, max_reply_bytes=cap_bytes, guard=guard))
+    return Wire(
+        WireSettings(proxies=environ, max_reply_bytes=cap_bytes, trust=_trust(), guard=guard)
+    )
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    # Made once: it reads every authority that the machine knows.
+    return default_trust()
