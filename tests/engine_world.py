@@ -369,9 +369,11 @@ class World:
         which is accepted."""
         with Journal.open(self.run_folder, writable=True, inline=self.inline) as journal:
             text = journal.frozen("workflow").decode()
+            files = json.loads(journal.frozen("files"))
             if edited is not None:
-                text, settings = head + edited, {"recheck": True, **settings}
-            workflow, found = load_text(text, "flow.yaml", self.folder, today=TODAY)
+                text, files = head + edited, None
+                settings = {"recheck": True, **settings}
+            workflow, found = load_text(text, "flow.yaml", self.folder, today=TODAY, files=files)
             assert workflow is not None
             assert not [one for one in found if one.severity == "error"], found
             chosen = thaw_settings(journal.frozen("settings").decode())

@@ -11,7 +11,9 @@ import pytest
 from flowrunner.report.planned import plan_lines
 from flowrunner.report.terminal import Style
 from flowrunner.simulator import Simulator
-from tests.cli_world import Project
+from tests.cli_world import KEY, Project
+from tests.sample_files import png
+from tests.wire_server import Peer, RawServer, Received, reply
 
 FLOW = """\
 flowrunner: 1
@@ -255,3 +257,114 @@ def test_what_a_run_costs_lies_between_the_bounds(
     assert {step["unit"] for step in asked} >= {unit for unit, usd in spent.items() if unit and usd}
     for step in asked:
         assert step["low_usd"] <= spent.get(step["unit"], 0) <= step["high_usd"], step["unit"]
+
+
+# Counted by the server.
+
+SEEN = """\
+flowrunner: 1
+name: Seen
+inputs: { scan: file, rows: table }
+defaults: { model: gpt-6-luna, max_output_tokens: 100 }
+steps:
+  - { id: look, prompt: What is this?, attach: ["{{ inputs.scan }}"] }
+  - { id: tell, prompt: "Tell of it: {{ steps.look.text }}" }
+  - id: each
+    for_each: inputs.rows
+    prompt: What is this?
+    attach: ["{{ item.file }}"]
+    within: scans
+"""
+
+
+@pytest.fixture
+def seen(project: Project) -> Project:
+    project.write("flow.yaml", SEEN)
+    project.write("rows.csv", "file\nb.txt\n")
+    project.write("scans/b.txt", "some words")
+    (project.folder / "a.png").write_bytes(png(40))
+    return project
+
+
+GIVEN = ("-i", "scan=a.png", "-i", "rows=rows.csv")
+
+
+def test_what_is_known_is_counted_and_nothing_else_is_sent(
+    seen: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate()
+    seen.at(simulator)
+    wide = seen.run("plan", "flow.yaml", *GIVEN, "--json").result
+    assert list(simulator.ledger) == []
+    exact = seen.run("plan", "flow.yaml", *GIVEN, "--exact", "--json").result
+    assert [call.path for call in simulator.ledger] == ["/v1/responses/input_tokens"]
+    (call,) = simulator.ledger
+    assert call.body["input"][0]["content"][1]["image_url"].startswith("data:image/png;base64,")
+    assert (wide["counted_requests"], exact["counted_requests"]) == (None, 1)
+    of = [{step["unit"]: step for step in each["steps"]} for each in (wide, exact)]
+    assert of[1]["look"]["high_usd"] < of[0]["look"]["high_usd"] / 10
+    assert of[1]["look"]["low_usd"] >= of[0]["look"]["low_usd"]
+    assert of[1]["look"]["assumes"] == []
+    assert of[1]["each"] == of[0]["each"], "what data names is not opened before the run"
+
+
+def test_a_plan_says_that_counting_costs_nothing(seen: Project) -> None:
+    done = seen.run("plan", "flow.yaml", *GIVEN, "--exact", "--simulate")
+    assert done.status == 0, done.err
+    assert done.out.strip().endswith("1 request counted by the server, at no charge")
+    assert "nothing was sent" not in done.out
+
+
+def refusing(status: str, message: str) -> RawServer:
+    """A server that answers everything with an error."""
+    error = {"error": {"message": message, "type": "x", "code": None, "param": None}}
+
+    def script(peer: Peer, request: Received) -> None:
+        peer.send(reply(error, status))
+
+    return RawServer(script)
+
+
+def test_counting_needs_a_key_that_is_taken(seen: Project) -> None:
+    without = seen.run("plan", "flow.yaml", *GIVEN, "--exact")
+    assert (without.status, without.out) == (4, "")
+    assert "`OPENAI_API_KEY` is not set" in without.err
+    with refusing("401 Unauthorized", "Incorrect API key provided") as server:
+        seen.environ |= {
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1",
+            "OPENAI_API_KEY": KEY,
+        }
+        refused = seen.run("plan", "flow.yaml", *GIVEN, "--exact")
+    assert (refused.status, refused.out) == (4, "")
+    assert "`OPENAI_API_KEY`" in refused.err
+
+
+@pytest.mark.parametrize("status", ["500 Broken", "404 Not Found"])
+def test_what_cannot_be_counted_keeps_its_bounds(seen: Project, status: str) -> None:
+    wide = seen.run("plan", "flow.yaml", *GIVEN, "--json").result
+    with refusing(status, "no such thing here") as server:
+        seen.environ |= {
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1",
+            "OPENAI_API_KEY": KEY,
+        }
+        done = seen.run("plan", "flow.yaml", *GIVEN, "--exact", "--json")
+    assert done.status == 0
+    assert "1 of 1 requests could not be counted: no such thing here" in done.err
+    assert done.result == {**wide, "counted_requests": 0}
+
+
+@pytest.mark.parametrize(
+    "said", [b"[]", b"<html>", b'{"input_tokens": "9"}', b'{"input_tokens": -1}']
+)
+def test_odd_counts_are_none(seen: Project, said: bytes) -> None:
+    def script(peer: Peer, request: Received) -> None:
+        peer.send(reply(said))
+
+    with RawServer(script) as server:
+        seen.environ |= {
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1",
+            "OPENAI_API_KEY": KEY,
+        }
+        done = seen.run("plan", "flow.yaml", *GIVEN, "--exact", "--json")
+    assert "the server told no number of tokens" in done.err
+    assert done.result["counted_requests"] == 0

@@ -370,8 +370,30 @@ steps:
     with: { at: x, scan: "{{ steps.pick.text }}" }
 """
     ended = world.run(steps, in_turn(pick=[answered("notes.txt")]))
-    assert "comes out of data" in (ended.state.steps["sub/look"].message or "")
+    assert "`notes.txt` is a path that may come out of an answer" in (
+        ended.state.steps["sub"].message or ""
+    )
     assert ended.sender.units() == ["pick"]
+    given = {"scan": file_input(world, "scans/a.png")}
+    again = World(world.folder / "again")
+    again.folder.mkdir()
+    (again.folder / "called.yaml").write_text(text, encoding="utf-8")
+    (again.folder / "scans").mkdir()
+    (again.folder / "scans" / "a.png").write_bytes(png())
+    chosen = again.run(steps, in_turn(pick=[answered("scans/a.png")]), head=SCAN, inputs=given)
+    assert chosen.status("sub") == "succeeded"
+
+
+def test_a_program_may_name_the_files_of_a_called_workflow(world: World) -> None:
+    text = CALLED.replace('    attach: ["{{ inputs.at }}"]\n', "")
+    text = text.replace("this?", "{{ inputs.scan.name }}?").replace(", optional: true", "")
+    (world.folder / "called.yaml").write_text(text, encoding="utf-8")
+    steps = """\
+steps:
+  - { id: found, run: [echo, -n, notes.txt] }
+  - { id: sub, workflow: called.yaml, with: { at: x, scan: "{{ steps.found.text }}" } }
+"""
+    assert world.run(steps).asked()["sub/look"] == "What is notes.txt?"
 
 
 def test_a_row_that_looks_like_a_file_is_none(world: World) -> None:
@@ -392,6 +414,41 @@ steps:
 """
     ended = world.run(steps, head=ROWS, inputs={"rows": [{**row, "text": "x"}]})
     assert "comes out of data" in why(ended, "look[1]")
+
+
+# What is gone on from.
+
+TALK = """\
+steps:
+  - { id: look, prompt: "What is this, {{ inputs.word }}?", attach: [scans/a.png] }
+  - { id: more, prompt: And now?, continue: look }
+result: { said: "{{ steps.more.text }}" }
+"""
+TALKING = HEAD.replace("}", ", store: false }") + "inputs: { word: text }\n"
+
+
+def test_what_was_attached_is_sent_again_where_nobody_keeps_it(world: World) -> None:
+    world.secrets = ("sesame-4711",)
+    inputs = {"word": "sesame-4711"}
+    script = in_turn(more=[refused(400), answered("a square")])
+    first = world.run(TALK, script, head=TALKING, inputs=inputs)
+    asked = first.asked()["more"]
+    assert asked[0]["content"][0]["text"] == "What is this, sesame-4711?"
+    assert asked[0]["content"][1]["image_url"] == data_url("image/png", png())
+    assert first.status("more") == "failed"
+    (world.run_folder.parent / "unrelated.txt").touch()
+    again = world.resume()
+    assert again.sender.units() == ["more"]
+    assert again.asked()["more"][0]["content"][1]["image_url"] == data_url("image/png", png())
+
+
+def test_what_was_attached_and_is_gone_is_not_sent_as_something_else(world: World) -> None:
+    script = in_turn(more=[refused(400)])
+    world.run(TALK, script, head=TALKING, inputs={"word": "please"})
+    (world.folder / "scans" / "a.png").unlink()
+    again = world.resume()
+    assert again.sender.bodies == {}
+    assert "`attach`: `a.png` is not at hand any more" in (again.state.steps["more"].message or "")
 
 
 # What is uploaded.

@@ -526,6 +526,73 @@ steps:
     assert kept[0]["input"][0]["content"] == "Keep ***."
 
 
+ATTACHED = """
+steps:
+  - { id: a, prompt: "Read {{ inputs.s }}.", attach: [notes.txt], store: false }
+  - { id: b, continue: a, prompt: two, store: false }
+  - { id: c, continue: { step: b, compact: COMPACT }, prompt: three }
+"""
+SECRET = "flowrunner: 1\nname: T\ninputs: { s: text }\ndefaults: { model: gpt-6-luna }\n"
+
+
+@pytest.fixture
+def with_notes(world: World) -> World:
+    (world.folder / ".git").mkdir()
+    (world.folder / "notes.txt").write_text("Some notes.\n", encoding="utf-8")
+    world.secrets = ("hunter2-hunter2",)
+    return world
+
+
+def _first_question(sent: dict[str, Any]) -> tuple[str, str]:
+    """The text and the file of the first item of a request."""
+    text, file = sent["input"][0]["content"]
+    return text["text"], file["file_data"]
+
+
+NOTES = ("Read hunter2-hunter2.", "data:text/plain;base64,U29tZSBub3Rlcy4K")
+
+
+@pytest.mark.parametrize("compact", ["true", "false"])
+def test_a_file_is_sent_again_with_its_question(with_notes: World, compact: str) -> None:
+    steps = ATTACHED.replace("COMPACT", compact)
+    given = {"s": "hunter2-hunter2"}
+    ended = with_notes.run(steps, thinking, head=SECRET, inputs=given)
+    assert _first_question(body(ended, "b")) == NOTES
+    assert _first_question(body(ended, "c/compact" if compact == "true" else "c")) == NOTES
+
+
+@pytest.mark.parametrize("compact", ["true", "false"])
+def test_a_file_is_at_hand_again_in_a_resume(with_notes: World, compact: str) -> None:
+    steps = ATTACHED.replace("COMPACT", compact)
+    last = "c/compact" if compact == "true" else "c"
+    given = {"s": "hunter2-hunter2"}
+    script = refusing(refused(400), last, rest=thinking)
+    first = with_notes.run(steps, script, head=SECRET, inputs=given)
+    assert first.end.exit_status is ExitStatus.FAILED
+    again = with_notes.resume(thinking)
+    assert _first_question(body(again, last)) == NOTES
+    assert again.end.exit_status is ExitStatus.DONE
+
+
+def test_a_file_of_a_response_that_is_gone_is_at_hand_again(with_notes: World) -> None:
+    steps = ATTACHED.replace(", store: false", "").replace("COMPACT", "false")
+    given = {"s": "hunter2-hunter2"}
+    with_notes.run(steps, refusing(refused(400), "c"), head=SECRET, inputs=given)
+    again = with_notes.resume(refusing(NOT_FOUND, "c", rest=thinking))
+    assert _first_question(bodies(again, "c")[1]) == NOTES
+
+
+def test_a_file_that_is_another_now_is_not_sent_in_its_place(with_notes: World) -> None:
+    steps = ATTACHED.replace("COMPACT", "false")
+    given = {"s": "hunter2-hunter2"}
+    with_notes.run(steps, refusing(refused(400), "c", rest=thinking), head=SECRET, inputs=given)
+    (with_notes.folder / "notes.txt").write_text("Other notes.\n", encoding="utf-8")
+    again = with_notes.resume(thinking)
+    assert again.sender.units() == []
+    assert again.reason("c") == "file"
+    assert "`notes.txt` is not at hand any more" in (again.state.steps["c"].message or "")
+
+
 def test_a_budget_counts_what_was_said_before(world: World) -> None:
     """500,000 tokens of history at 0.1 USD a million do not fit into a cent."""
 

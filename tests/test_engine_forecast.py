@@ -446,3 +446,65 @@ def test_a_shorter_history_costs_a_request_more(tmp_path: Path) -> None:
     assert shortened.high > 1.5 * plain.high
     assert shortened.about > plain.about
     assert found["c"].unknown is None
+
+
+# What is attached.
+
+ATTACHED = HEAD.replace("inputs:\n", "inputs:\n  rows: table\n  scan: file\n")
+
+
+def attached(tmp_path: Path, entry: str, more: str = "") -> Row:
+    (tmp_path / "notes.txt").write_text("x" * 10_000, encoding="utf-8")
+    steps = f"""\
+  - {{ id: pick, prompt: Which? }}
+  - id: look
+    prompt: What is this?
+    attach: [{entry}]
+{more}"""
+    scan = {"path": "notes.txt", "name": "notes.txt", "stem": "notes", "ext": "txt"}
+    scan |= {"size": 10_000, "sha256": "0" * 64, "text": None}
+    rows = [{"file": "notes.txt"}]
+    return by_unit(planned(tmp_path, steps, ATTACHED, rows=rows, scan=scan))["look"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["notes.txt", '"*.txt"', '"{{ inputs.scan }}"', '"{{ inputs.scan.path }}"'],
+)
+def test_files_that_are_there_are_counted(tmp_path: Path, entry: str) -> None:
+    row = attached(tmp_path, entry)
+    assert row.unknown is None
+    assert row.cost.high is not None
+    assert row.cost.high > high("What is this?" + "x" * 10_000)
+    assert row.assumes == ("at most one token a byte of an attached file",)
+
+
+def test_a_picture_at_an_address_is_one_of_its_detail(tmp_path: Path) -> None:
+    low = attached(tmp_path, '{ file: "https://example.com/a.png", detail: low }')
+    any_ = attached(tmp_path, '"https://example.com/a.png"')
+    assert low.cost.high is not None
+    assert any_.cost.high is not None
+    assert low.cost.high < any_.cost.high
+
+
+def test_what_an_answer_chooses_is_unknown_beforehand(tmp_path: Path) -> None:
+    row = attached(tmp_path, '"{{ steps.pick.text }}"', "    within: scans\n")
+    assert row.unknown == "how large the files are that it attaches is not known beforehand"
+    assert row.cost.high is None
+
+
+def test_a_file_that_a_step_is_to_make_is_unknown_beforehand(tmp_path: Path) -> None:
+    steps = """\
+  - { id: made, write: words, save_to: made.txt }
+  - { id: look, needs: [made], prompt: What is this?, attach: [made.txt] }
+"""
+    row = by_unit(planned(tmp_path, steps))["look"]
+    assert row.unknown == "`attach`: `made.txt` is no file that is there already"
+
+
+def test_rows_are_looked_at_one_by_one(tmp_path: Path) -> None:
+    more = "    for_each: inputs.rows\n    within: .\n"
+    row = attached(tmp_path, '"{{ item.file }}"', more)
+    assert row.unknown is None
+    assert row.cost.high is not None
+    assert row.cost.high > high("x" * 10_000)

@@ -72,14 +72,14 @@ def test_steps_end_even_where_they_end_on_a_step() -> None:
 
 @pytest.mark.parametrize(
     ("after", "fine"),
-    [(b"", True), (b"\0\0", True), (b"x", False), (gzip.compress(b"more"), False)],
+    [(b"", True), (b"\0\0", True), (b"x", False), (gzip.compress(b"more", mtime=0), False)],
 )
 @pytest.mark.parametrize("apart", [False, True])
 def test_bytes_after_the_end_are_not_dropped_silently(
     after: bytes, fine: bool, apart: bool
 ) -> None:
     body = Body("gzip", 1000)
-    packed = gzip.compress(b"hello")
+    packed = gzip.compress(b"hello", mtime=0)
     if apart:
         body.feed(packed)
         packed = b""
@@ -92,7 +92,7 @@ def test_bytes_after_the_end_are_not_dropped_silently(
 
 
 def test_a_checksum_that_is_wrong_is_noticed() -> None:
-    raw = bytearray(gzip.compress(b"hello"))
+    raw = bytearray(gzip.compress(b"hello", mtime=0))
     raw[-5] ^= 1
     with pytest.raises(Lost, match="damaged"):
         Body("gzip", 1000).feed(bytes(raw))

@@ -20,6 +20,7 @@ from flowrunner.project.inputs import Given
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Plan a run on the local simulator.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--exact", is_flag=True, help="Have the server count tokens, which is free; needs a key.")
 @option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.pass_obj
 def plan(
@@ -33,7 +34,8 @@ def plan(
     """Say what a run would do, why, and what it may cost. Needs no key and sends nothing.
 
     About is a guess; between are bounds. What depends on an answer is bounded by the longest answer
-    that the step may get.
+    that the step may get. With --exact what is known beforehand is sent to be counted, and to
+    nothing else: it costs nothing, and no model answers.
     """
     given = Given(pairs, inputs_file, stdin=sys.stdin.buffer, ask=screen.asker())
     return show_plan(workflow, given, PlanOptions(**options), screen)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrunner import catalog
 from flowrunner.commands.checking import load_valid
+from flowrunner.commands.counting import Library, count
+from flowrunner.commands.reaching import reach
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.engine.forecast import Forecast, Row, Terms, forecast
+from flowrunner.engine.forecast.counts import Counts
 from flowrunner.engine.ports import SystemClock
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON
@@ -27,17 +30,20 @@ from flowrunner.report.planned import plan_lines
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What the command line decides about a plan."""
+    """What the command line decides about a plan. `exact` has the server count the tokens of what
+    is known beforehand."""
 
     simulate: bool = False
     model: str | None = None
+    exact: bool = False
     as_json: bool = False
 
 
 def show_plan(path: Path, given: Given, options: PlanOptions, viewer: Viewer) -> ExitStatus:
-    """Print what a run would do. It needs no key.
+    """Print what a run would do. It needs no key unless it is to be `exact`.
 
-    Raises UsageError and InvalidWorkflow as a run does.
+    Raises UsageError and InvalidWorkflow as a run does, EnvironmentFault where counting needs a key
+    that is not there or not taken.
     """
     workflow, warnings = load_valid(path, viewer.colour)
     overrides = {MODEL: options.model} if options.model else {}
@@ -46,13 +52,38 @@ def show_plan(path: Path, given: Given, options: PlanOptions, viewer: Viewer) ->
     if warnings:
         viewer.progress(warnings)
     budget = in_force([workflow.budget, operator.budget])
-    found = forecast(workflow, inputs, _terms(operator))
+    terms = _terms(operator)
+    if options.exact:
+        terms = _counted(workflow, inputs, terms, operator, options, viewer)
+    found = forecast(workflow, inputs, terms)
     plan = _document(workflow, found, budget, simulated=options.simulate)
+    plan["counted_requests"] = None if terms.counts is None else len(terms.counts.told)
     if options.as_json:
         viewer.result(json.dumps(plan, ensure_ascii=False, indent=2))
     else:
         viewer.result("\n".join(plan_lines(plan, style_of(viewer))))
     return ExitStatus.DONE
+
+
+def _counted(
+    workflow: Workflow,
+    inputs: Mapping[str, JSON],
+    terms: Terms,
+    operator: Operator,
+    options: PlanOptions,
+    viewer: Viewer,
+) -> Terms:
+    """The terms with the tokens of every request that is known before the run."""
+    library = Library()
+    terms = replace(terms, counts=Counts(), look_at=library.look_at)
+    assert terms.counts is not None
+    with reach(operator, options.simulate) as endpoint:
+        forecast(workflow, inputs, terms)
+        proxies = {} if options.simulate else operator.proxies
+        fault = count(terms.counts, library, endpoint, proxies)
+    if fault is not None:
+        viewer.progress(f"warning: {fault}; their bounds are as wide as without `--exact`")
+    return terms
 
 
 def in_force(budgets: Iterable[Money | None]) -> Money | None:

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from flowrunner.language.attachments import (
 from flowrunner.language.forms import leaves
 from flowrunner.language.paths import is_absolute, project_root
 from flowrunner.language.request import Prompt
+from flowrunner.language.templates import TemplateFault
 from flowrunner.language.workflow import CallWorkflow, Input, Workflow
 from flowrunner.language.workflow.origins import reads_answers, with_makers
 from flowrunner.project.attachable import ChangedFile, Located
@@ -68,6 +69,18 @@ async def attached_parts(unit: Unit, prompt: Prompt) -> list[dict[str, JSON]]:
     finder = _Finder(unit, prompt)
     wanted = [each for entry in prompt.attach for each in finder.entry(entry)]
     return await asyncio.to_thread(_read_all, wanted, unit.shared.outgoing.located)
+
+
+async def recall_parts(unit: Unit, prompt: Prompt) -> None:
+    """Find again what was attached by the steps that this one goes on from: where the server does
+    not keep it, it is sent again. What is gone is said when it is to be sent."""
+    while prompt.continues is not None:
+        step = unit.place.file.workflow.step(prompt.continues.step)
+        if step is None or not isinstance(step.verb, Prompt):
+            return
+        prompt = step.verb
+        with suppress(Unattachable, TemplateFault):
+            await attached_parts(replace(unit, step=step), prompt)
 
 
 def _read_all(wanted: Iterable[_Wanted], known: dict[str, Located]) -> list[dict[str, JSON]]:
@@ -218,16 +231,42 @@ def _hashes(located: Iterable[Located], top: Path) -> Iterator[tuple[str, str]]:
             yield Path(os.path.relpath(each.path, top)).as_posix(), each.read().mark.sha256
 
 
+def chosen_by_answers(unit: Unit, call: CallWorkflow, values: Mapping[str, JSON]) -> str | None:
+    """Why the arguments of a call would read a file that an answer named, or None.
+
+    An answer may choose among the files that the run was given, and name no other.
+    """
+    caller = unit.place.file
+    for known in call.workflow.inputs:
+        named = set(_paths_in(values.get(known.name), known)) - caller.given.keys()
+        if named and _may_hold_answers(unit, call, known.name, commands=False):
+            shown = one_line(min(named))[:_SHOWN]
+            return f"`{known.name}`: `{shown}` is a path that may come out of an answer"
+    return None
+
+
+def _paths_in(value: JSON, known: Input) -> Iterator[str]:
+    kinds = {known.shape.kind, known.shape.item.kind if known.shape.item else ""}
+    if kinds.isdisjoint(("file", "files", "table")):
+        return
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            yield each
+
+
+def _may_hold_answers(unit: Unit, call: CallWorkflow, name: str, *, commands: bool = True) -> bool:
+    file = unit.place.file
+    return any(
+        reads_answers(file.workflow, unit.step, leaf, file.of_answers, commands=commands)
+        for leaf in leaves(call.arguments.get(name))
+    )
+
+
 def called_run(unit: Unit, call: CallWorkflow, given: Mapping[str, JSON], names: Any) -> FileRun:
     """The run of a called workflow, which knows what of its inputs people gave and what came out
     of answers."""
     caller, called = unit.place.file, call.workflow
-    of_answers = {
-        name
-        for name, form in call.arguments.items()
-        for leaf in leaves(form)
-        if reads_answers(caller.workflow, unit.step, leaf, caller.of_answers)
-    }
+    of_answers = {name for name in call.arguments if _may_hold_answers(unit, call, name)}
     known: dict[str, GivenFile] = {}
     of_caller = frozenset(caller.given.values())
     for each in called.inputs:

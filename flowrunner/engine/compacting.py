@@ -87,6 +87,7 @@ async def _ask(
         assert not isinstance(outcome, Later), "only a response may come later"
         if not isinstance(outcome, GiveUp) or not past.turns(outcome.code, request):
             return outcome
+        await past.recall()
         sent = inner.shared.ports.journal.calls(inner.name)
         earlier = [call for call in sent if call.attempt == attempt]
 

@@ -6,12 +6,12 @@ Which items the API takes back is left to `responses.history`, when a step may s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Literal
 
 from flowrunner import catalog
+from flowrunner.engine.attaching import recall_parts
 from flowrunner.engine.place import unit_name
 from flowrunner.engine.pricing import undated
 from flowrunner.engine.shared import Shared
@@ -45,20 +45,49 @@ class Exchange:
 
 
 @dataclass(slots=True)
+class Memory:
+    """A response and those before it, the latest first, once they were recalled. `of` are the unit
+    that goes on and the step in its list that it goes on from."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    of: tuple[Unit, str] | None = None
+
+    async def recall(self) -> None:
+        """Read them, unless that was done; what was attached is found again."""
+        if self.exchanges or self.of is None:
+            return
+        unit, name = self.of
+        assert isinstance(unit.step.verb, Prompt)
+        await recall_parts(unit, unit.step.verb)
+        hidden = _hidden(unit, name)
+        found: list[Exchange] = []
+        above: str | None = name
+        while above is not None:
+            exchange = _found(unit, above)
+            if exchange is None:
+                break
+            asked = as_items(exchange.request.get("input"))
+            plain = [_plain(item, hidden) for item in asked] if hidden else asked
+            found.append(Exchange({**exchange.request, "input": plain}, exchange.response))
+            has_more = exchange.request.get("previous_response_id") is not None
+            above = _parent_name(unit, above) if has_more else None
+        self.exchanges = tuple(found)
+
+
+@dataclass(slots=True)
 class Past:
     """What the requests of a unit go on from: nothing, or the response `response_id`.
 
     `way` says how they carry it: by the `id` of a response that the server keeps; with the `items`
     of one that it does not keep; `whole`, with those of all before it too; or with the `window`
-    that all of it was made shorter to. `recall` gives that response and those before it, the latest
-    first; none where they are on no record any more.
-    `tokens` are those of all that was said at most, None where nobody knows. `is_thoughtless`
-    leaves out what the model thought.
+    that all of it was made shorter to. `memory` has that response and those before it; it is None
+    where they are on no record any more. `tokens` are those of all that was said at most, None
+    where nobody knows. `is_thoughtless` leaves out what the model thought.
     """
 
     response_id: str | None = None
     way: Literal["none", "id", "items", "whole", "window"] = "none"
-    recall: Callable[[], tuple[Exchange, ...]] = tuple
+    memory: Memory | None = None
     tokens: int | None = None
     is_thoughtless: bool = False
 
@@ -67,7 +96,12 @@ class Past:
         """Whether there is no way to go on from it."""
         if self.way == "id":
             return self.response_id is None
-        return self.way != "none" and not self.recall()
+        return self.way != "none" and self.memory is None
+
+    async def recall(self) -> None:
+        """Be ready to send what was said before, where requests carry it."""
+        if self.way in ("items", "whole") and self.memory is not None:
+            await self.memory.recall()
 
     def joined(self, body: Mapping[str, JSON]) -> dict[str, JSON]:
         """A request with what was said before it."""
@@ -81,7 +115,8 @@ class Past:
         return joined
 
     def _with_items(self, body: Mapping[str, JSON]) -> dict[str, JSON]:
-        said = self.recall()[:1] if self.way == "items" else self.recall()
+        said = () if self.memory is None else self.memory.exchanges
+        said = said[:1] if self.way == "items" else said
         base = _base(said[-1])
         items = [item for one in reversed(said) for item in one.items]
         items += as_items(body.get("input"))
@@ -92,19 +127,18 @@ class Past:
     def within(self, response: Mapping[str, JSON]) -> Past:
         """The same, made shorter: `response` holds what stands for it (Responses API:
         `response.compaction`), which is sent whole."""
-        window = Exchange({}, response)
-        return Past(way="window", recall=lambda: (window,))
+        return Past(way="window", memory=Memory((Exchange({}, response),)))
 
     def turns(self, code: str | None, joined: Mapping[str, JSON]) -> bool:
         """Whether there is another way where the API refused a request with this code; if so,
-        requests go that way from now on.
+        requests go that way from now on, once `recall` was waited for.
 
         A response that is not kept after all is sent again; thoughts that the server cannot read
         are left out (Responses API: `invalid_encrypted_content`).
         """
-        if code == "previous_response_not_found" and self.way in ("id", "items") and self.recall():
-            self.way = "whole"
-            return True
+        if code == "previous_response_not_found" and self.way in ("id", "items"):
+            self.way = self.way if self.memory is None else "whole"
+            return self.way == "whole"
         if code == "invalid_encrypted_content" and not self.is_thoughtless:
             self.is_thoughtless = any(map(is_reasoning, as_items(joined.get("input"))))
             return self.is_thoughtless
@@ -147,7 +181,7 @@ def past_of(unit: Unit, prompt: Prompt) -> Past:
     return Past(
         response_id=result.get("response_id"),
         way="id" if is_kept else "items",
-        recall=cache(partial(_exchanges, unit, name)),
+        memory=None if exchange is None else Memory(of=(unit, name)),
         tokens=tokens,
     )
 
@@ -157,23 +191,6 @@ def _is_kept(shared: Shared, asked: Mapping[str, JSON]) -> bool:
     supports = shared.plan.settings.supports
     needed = (supports.get(name) is not False for name in ("store", "previous_response_id"))
     return asked.get("store") is not False and all(needed)
-
-
-def _exchanges(unit: Unit, name: str) -> tuple[Exchange, ...]:
-    """The good answer of a step in the unit's list, and those that it went on from by their ids."""
-    hidden = _hidden(unit, name)
-    found: list[Exchange] = []
-    above: str | None = name
-    while above is not None:
-        exchange = _found(unit, above)
-        if exchange is None:
-            break
-        asked = as_items(exchange.request.get("input"))
-        plain = [hidden.get(_key(item), item) for item in asked] if hidden else asked
-        found.append(Exchange({**exchange.request, "input": plain}, exchange.response))
-        has_more = exchange.request.get("previous_response_id") is not None
-        above = _parent_name(unit, above) if has_more else None
-    return tuple(found)
 
 
 def _parent_name(unit: Unit, name: str) -> str | None:
@@ -219,8 +236,26 @@ def _hidden(unit: Unit, name: str) -> dict[str, JSON]:
             kept = scrubber.scrub_json(item)
             if kept is not item:
                 found[_key(kept)] = item
+                found |= _as_parts(kept, item)
         above = _parent_name(unit, above)
     return found
+
+
+def _as_parts(kept: JSON, item: JSON) -> dict[str, JSON]:
+    """The same of a message that has files behind its text: its text is a part then."""
+    texts = [each.get("content") if isinstance(each, dict) else None for each in (kept, item)]
+    if not all(isinstance(text, str) for text in texts):
+        return {}
+    hidden, plain = ({"type": "input_text", "text": text} for text in texts)
+    return {_key(hidden): plain}
+
+
+def _plain(item: JSON, hidden: Mapping[str, JSON]) -> JSON:
+    """An item of a request with its secrets, whole or part by part."""
+    content = item.get("content") if isinstance(item, dict) else None
+    if _key(item) in hidden or not isinstance(content, list):
+        return hidden.get(_key(item), item)
+    return {**item, "content": [hidden.get(_key(part), part) for part in content]}
 
 
 def _rendered(unit: Unit, name: str) -> dict[str, JSON]:

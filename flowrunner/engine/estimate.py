@@ -126,23 +126,28 @@ def with_limits(body: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def worst_case(
-    body: Mapping[str, JSON], prices: Prices | None = None, earlier_tokens: int | None = None
+    body: Mapping[str, JSON],
+    prices: Prices | None = None,
+    earlier_tokens: int | None = None,
+    counted_tokens: int | None = None,
 ) -> Worst:
     """The most that this body may cost when it is sent once.
 
     Text counts one token a byte of UTF-8, which no tokenizer of the API exceeds. What the API adds
     by itself (earlier responses, stored prompts, files by id) is bounded by the model's context
     window, or the response before it and all before that by `earlier_tokens`; images, files and
-    hosted tools by the allowances above. The output is bounded by `max_output_tokens`, else by what
-    the model can write. Rates are the dearest that the answer may be billed at: written to the
-    cache, long context, the tier asked for or the standard one; the discount of a completion window
-    is not counted on.
+    hosted tools by the allowances above. `counted_tokens` is what a server counted for all that is
+    sent. The output is bounded by `max_output_tokens`, else by what the model can write. Rates are
+    the dearest that the answer may be billed at: written to the cache, long context, the tier asked
+    for or the standard one; the discount of a completion window is not counted on.
     """
     name = _model_of(body)
     counted = _Counted.of(body, earlier_tokens)
     hosted = _hosted(body)
     calls = _most_calls(body) if hosted else 0
     window = _window(name)
+    if counted_tokens is not None:
+        counted = _Counted(counted_tokens)
     input_tokens = _most_input(counted, hosted, calls, window)
     output_tokens = _most_output(body)
     assumes = counted.sayings(window, calls)
@@ -158,15 +163,18 @@ def worst_case(
     return Worst(usd, input_tokens, output_tokens, why, help_, name, assumes)
 
 
-def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
-    """A best guess at what this body will cost: four characters a token, an answer of some hundred
-    tokens with some thought, one call of a hosted tool."""
+def likely(
+    body: Mapping[str, JSON], prices: Prices | None = None, counted_tokens: int | None = None
+) -> Likely:
+    """A best guess at what this body will cost: four characters a token where they are not counted,
+    an answer of some hundred tokens with some thought, one call of a hosted tool."""
     name = _model_of(body)
     text = _Counted.of(body)
     hosted = _hosted(body)
     characters = text.characters + text.file_characters
     input_tokens = characters // _CHARS_A_TOKEN + text.objects + (1_000 * text.pictures)
     input_tokens = min(input_tokens, _window(name) or input_tokens)
+    input_tokens = input_tokens if counted_tokens is None else counted_tokens
     input_tokens += HOSTED_CALL_TOKENS // 4 * bool(hosted)
     limit = body.get("max_output_tokens") or default_max_output_tokens(body)
     thought = default_max_output_tokens(body) - PLAIN_OUTPUT_TOKENS
@@ -177,11 +185,13 @@ def likely(body: Mapping[str, JSON], prices: Prices | None = None) -> Likely:
     return Likely(None if usd is None or fees is None else usd + fees, input_tokens, output_tokens)
 
 
-def least_usd(body: Mapping[str, JSON], prices: Prices | None = None) -> float | None:
-    """What this body costs at least: eight characters a token, all of them from the cache, none of
-    a file, which may be empty inside, and one token for an answer; None where the price is
-    unknown."""
-    read = _Counted.of(body).characters // _MOST_CHARS_A_TOKEN
+def least_usd(
+    body: Mapping[str, JSON], prices: Prices | None = None, counted_tokens: int | None = None
+) -> float | None:
+    """What this body costs at least: eight characters a token, none of a file, which may be empty
+    inside, where they are not counted; all of them from the cache, and one token for an answer.
+    None where the price is unknown."""
+    read = counted_tokens or _Counted.of(body).characters // _MOST_CHARS_A_TOKEN
     usage = Usage(read, 1, read)
     return billed_usd(_billed(body, usage), prices)
 

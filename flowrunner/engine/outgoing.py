@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Outgoing:
 
         Raises Stopped when the run is ended meanwhile.
         """
-        marks = list(_marks(body))
+        marks = list(FileMark.all_in(body.get("input")))
         if not marks:
             return body
         uploaded = to_upload(marks)
@@ -80,13 +80,13 @@ class Outgoing:
             except UnreadableFile as fault:
                 return _gone(mark, fault)
             if mark.sha256 not in uploaded:
-                fields[str(mark)] = {"inline": await asyncio.to_thread(_data_url, mark, file)}
+                fields[str(mark)] = {"inline": await asyncio.to_thread(data_url, mark, file)}
                 continue
             found = await self._uploaded(mark, file, address, left_s)
             if isinstance(found, GiveUp):
                 return found
             fields[str(mark)] = {"file_id": found}
-        return {**body, "input": _filled(body.get("input"), fields)}
+        return {**body, "input": filled_input(body.get("input"), fields)}
 
     def _read(self, mark: FileMark) -> Attachable:
         located = self.located.get(mark.sha256)
@@ -160,20 +160,8 @@ class Outgoing:
         )
 
 
-def _marks(body: Mapping[str, JSON]) -> Iterator[FileMark]:
-    for part in _parts(body.get("input")):
-        mark = FileMark.in_part(part)
-        if mark is not None:
-            yield mark
-
-
-def _parts(items: JSON) -> Iterator[JSON]:
-    for item in items if isinstance(items, list) else []:
-        content = item.get("content") if isinstance(item, dict) else None
-        yield from content if isinstance(content, list) else []
-
-
-def _filled(items: JSON, fields: Mapping[str, dict[str, JSON]]) -> list[JSON]:
+def filled_input(items: JSON, fields: Mapping[str, dict[str, JSON]]) -> list[JSON]:
+    """The input of a request with `inline` data or a `file_id` in the place of each mark."""
     return [
         {**item, "content": [_filled_part(part, fields) for part in item["content"]]}
         if isinstance(item, dict) and isinstance(item.get("content"), list)
@@ -197,7 +185,8 @@ def _filled_part(part: JSON, fields: Mapping[str, dict[str, JSON]]) -> JSON:
 _REPLACED = ("image_url", "file_data", "filename")
 
 
-def _data_url(mark: FileMark, file: Attachable) -> str:
+def data_url(mark: FileMark, file: Attachable) -> str:
+    """The bytes of a file as they stand in a request."""
     return f"data:{mark.media_type};base64,{base64.b64encode(file.content).decode()}"
 
 

@@ -108,6 +108,7 @@ async def _prompt(
     history = past_of(unit, verb)
     if history.is_gone:
         return failed("continue", *_GONE)
+    await history.recall()
     try:
         if verb.continues is None or not verb.continues.compact:
             return await _go_on(unit, body, history, talk)
@@ -218,6 +219,7 @@ class _PromptRun:
         joined = self.history.joined(body)
         outcome = await self.caller.answer(address, joined, calls)
         while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
+            await self.history.recall()
             joined = self.history.joined(body)
             sent = self.unit.shared.ports.journal.calls(self.unit.name)
             of_turn = [call for call in sent if call.key[:3] == _turn(address)]

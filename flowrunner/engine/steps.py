@@ -205,9 +205,9 @@ class Runner:
             tally.count(ending, whole.step)
             if ending is not None and ending.stops is not None:
                 self.shared.halt(ending)
-            if ending is not None and ending.reason == BACKGROUND:
-                if whole.step.shares_conversation:
-                    return  # nobody speaks while an answer is still to come
+            is_to_come = ending is not None and ending.reason == BACKGROUND
+            if is_to_come and whole.step.shares_conversation:
+                return  # nobody speaks while an answer is still to come
 
     def _item(self, whole: Unit, value: Any, at: int) -> Unit:
         assert whole.step.for_each is not None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from flowrunner.engine.approvals import approve
-from flowrunner.engine.attaching import called_run
+from flowrunner.engine.attaching import called_run, chosen_by_answers
 from flowrunner.engine.commands import command
 from flowrunner.engine.endings import Ending, failed, skipped, succeeded
 from flowrunner.engine.place import Place, run_names
@@ -100,6 +100,9 @@ async def call_workflow(unit: Unit) -> Ending:
     assert isinstance(unit.step.verb, CallWorkflow)
     called = unit.step.verb.workflow
     values = unit.step.verb.evaluate(unit.scope())
+    chosen = chosen_by_answers(unit, unit.step.verb, values)
+    if chosen is not None:
+        return failed("arguments", f"{called.shown}: {chosen}")
     given, faults = read_arguments(
         called.inputs,
         values,

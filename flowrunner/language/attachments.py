@@ -60,6 +60,16 @@ class FileMark:
             return None
         return cls.read(part.get("image_url")) or cls.read(part.get("file_data"))
 
+    @classmethod
+    def all_in(cls, items: JSON) -> Iterator[FileMark]:
+        """The marks in the input of a request."""
+        for item in items if isinstance(items, list) else []:
+            content = item.get("content") if isinstance(item, Mapping) else None
+            for part in content if isinstance(content, list) else []:
+                mark = cls.in_part(part)
+                if mark is not None:
+                    yield mark
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:

@@ -130,7 +130,11 @@ def _sum(plan: dict[str, JSON]) -> str:
     if plan["simulated"]:
         facts.append("with --simulate it costs nothing")
     facts += _budget(plan, high)
-    return " · ".join([*facts, f"prices of {plan['prices_date']}", "nothing was sent"])
+    counted = plan["counted_requests"]
+    sent = "nothing was sent"
+    if counted is not None:
+        sent = f"{count(counted)} request{'s' * (counted != 1)} counted by the server, at no charge"
+    return " · ".join([*facts, f"prices of {plan['prices_date']}", sent])
 
 
 def _budget(plan: dict[str, JSON], high: float | None) -> list[str]:

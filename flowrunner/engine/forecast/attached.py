@@ -22,8 +22,10 @@ from flowrunner.language.attachments import (
     url_part,
     with_parts,
 )
+from flowrunner.language.paths import project_root
 from flowrunner.language.request import Prompt
 from flowrunner.language.templates import TemplateFault
+from flowrunner.project.attachable import Located, described
 from flowrunner.project.files import UnreadableFile
 from flowrunner.project.globs import matching_files
 
@@ -47,7 +49,7 @@ def _parts(
             yield url_part(written, detail)
             continue
         for path in _places(written, entry, prompt.within, terms.folder):
-            yield file_part(_look_at(path, written, terms), detail)
+            yield file_part(_look_at(path, written, entry, terms), detail)
 
 
 def _places(written: str, entry: Attachment, within: str | None, folder: Path) -> Iterator[Path]:
@@ -62,9 +64,14 @@ def _places(written: str, entry: Attachment, within: str | None, folder: Path) -
     yield path if is_there else folder / str(within) / written
 
 
-def _look_at(path: Path, written: str, terms: Terms) -> FileMark:
+def _look_at(path: Path, written: str, entry: Attachment, terms: Terms) -> FileMark:
+    """What a file is. One that only data names is not opened: it may not be allowed."""
     try:
-        return terms.look_at(path)
+        if written in terms.given:
+            return terms.look_at(Located(path, None))
+        if entry.is_written_out:
+            return terms.look_at(Located(path, project_root(terms.folder)))
+        return described(path)
     except UnreadableFile as fault:
         raise _unknown(f"`attach`: `{written}` {fault}") from None
 

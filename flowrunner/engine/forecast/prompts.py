@@ -57,15 +57,20 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
     constant = _sent(_constants(form), terms)
     reply = worst_case(constant, terms.prices)
     worst, why = _worst(prompt, sight, terms, before)
-    alone = _likely_body(prompt, sight, terms) or constant
+    seen = _likely_body(prompt, sight, terms)
+    alone = seen or constant
     guess = _padded(alone, before.likely_bytes)
-    about = likely(guess, terms.prices).usd
-    shortening = _shortening(prompt, constant, before, terms)
-    high = None if worst is None else _sum(_of_attempts(worst, attempts, terms), shortening.high)
-    about = _sum(about, shortening.about)
-    set_here = terms.limited and _constants(form).get("max_output_tokens") is None
     is_known = all(map(sight.is_known, leaves(form)))
-    least = least_usd(alone if is_known else constant, terms.prices)
+    counted = None
+    if seen and worst and is_known and prompt.continues is None and terms.counts is not None:
+        counted = terms.counts.tokens(seen)
+    shortening = _shortening(prompt, constant, before, terms)
+    high = None
+    if worst is not None:
+        high = _sum(_of_attempts(worst, attempts, terms, counted), shortening.high)
+    about = _sum(likely(guess, terms.prices, counted).usd, shortening.about)
+    set_here = terms.limited and _constants(form).get("max_output_tokens") is None
+    least = least_usd(alone if is_known else constant, terms.prices, counted)
     return Charge(
         cost=Cost(min(least or 0.0, high or least or 0.0), high, about),
         most_bytes=None if reply.output_tokens is None else reply.output_tokens * BYTES_A_TOKEN,
@@ -73,7 +78,9 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
         model=_name(constant),
         unknown=why,
         limit=reply.output_tokens if set_here else None,
-        assumes=() if worst is None else worst_case(worst, terms.prices).assumes,
+        assumes=()
+        if worst is None
+        else worst_case(worst, terms.prices, counted_tokens=counted).assumes,
         said=_said(worst, guess, attempts),
     )
 
@@ -141,13 +148,16 @@ def _body(prompt: Prompt, scope: Mapping[str, Any], sight: Sight, terms: Terms) 
     return _sent(with_attached(body, prompt, scope, sight, terms), terms)
 
 
-def _of_attempts(body: Mapping[str, JSON], attempts: int, terms: Terms) -> float | None:
+def _of_attempts(
+    body: Mapping[str, JSON], attempts: int, terms: Terms, counted: int | None
+) -> float | None:
     """All attempts: each shows the model the bad answers before it."""
     total = 0.0
     for attempt in range(attempts):
         one: Worst = worst_case(body, terms.prices)
-        again = (one.output_tokens or 0) * BYTES_A_TOKEN + _CORRECTION_BYTES
-        longer = worst_case(_padded(body, attempt * again), terms.prices)
+        more = attempt * ((one.output_tokens or 0) * BYTES_A_TOKEN + _CORRECTION_BYTES)
+        in_all = None if counted is None else counted + more
+        longer = worst_case(_padded(body, more), terms.prices, counted_tokens=in_all)
         if longer.usd is None:
             return None
         total += longer.usd

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from flowrunner.engine.attaching import given_files
 from flowrunner.engine.forecast import standins
 from flowrunner.engine.forecast.costs import Cost, Row, one_of, times
 from flowrunner.engine.forecast.fates import (
@@ -59,7 +60,8 @@ class Forecast:
 def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Forecast:
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
     limited = terms.limited or workflow.budget is not None
-    walk = _Walk(replace(terms, limited=limited, folder=workflow.folder))
+    given = frozenset(given_files(inputs, workflow))
+    walk = _Walk(replace(terms, limited=limited, folder=workflow.folder, given=given))
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
     return Forecast(tuple(rows), cost)
 
@@ -215,7 +217,7 @@ class _Walk:
         called = call.workflow
         own = called.budget.stop_at_usd if called.budget else None
         limited = self.terms.limited or called.budget is not None
-        terms = replace(self.terms, limited=limited, folder=called.folder)
+        terms = replace(self.terms, limited=limited, folder=called.folder, given=frozenset())
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
         inner = place.inside(step, Fate(head.will, head.because))

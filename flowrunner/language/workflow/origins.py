@@ -7,42 +7,74 @@ is left to whoever asks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from flowrunner.language.forms import Leaf
+from flowrunner.language.request import Prompt
 from flowrunner.language.templates import names_in
-from flowrunner.language.workflow.lifting import places_of
+from flowrunner.language.workflow.lifting import places_of, step_mentions
 from flowrunner.language.workflow.parts import CallWorkflow, Command, Step, Workflow
 
 
 def reads_answers(
-    workflow: Workflow, step: Step, leaf: Leaf, of_answers: Iterable[str] = ()
+    workflow: Workflow,
+    step: Step,
+    leaf: Leaf,
+    of_answers: Iterable[str] = (),
+    *,
+    commands: bool = True,
 ) -> bool:
-    """Whether a template of a step may read anything but inputs, `run` and `position`.
+    """Whether a template of a step may read what a model answered, or another workflow gave.
 
-    `of_answers` are the inputs that hold what answers gave.
+    `of_answers` are the inputs that hold such. With `commands` what a program wrote counts too.
     """
-    place = next(each for each in places_of(workflow.steps) if each.step.route == step.route)
-    around = [each.step for each in place.chain() if each.step.for_each is not None]
-    return _reads(around, leaf, frozenset(of_answers))
+    reader = _Origins(workflow, frozenset(of_answers), commands)
+    return reader.reads(reader.loops_around(step), leaf)
 
 
-def _reads(loops: Sequence[Step], leaf: Leaf, of_answers: frozenset[str]) -> bool:
-    names = names_in(leaf.parsed)
-    mentions = leaf.parsed.mentions
-    inputs = {str(each.path[1]) for each in mentions if each.path[0] == "inputs"}
-    if names & {"steps", "previous"} or inputs & of_answers:
-        return True
-    return any(_is_entry(loops, name, of_answers) for name in names)
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """Follows names through one workflow, lists and values that steps set included."""
 
+    workflow: Workflow
+    of_answers: frozenset[str]
+    commands: bool
 
-def _is_entry(loops: Sequence[Step], name: str, of_answers: frozenset[str]) -> bool:
-    """Whether a name is that of an entry of a list that an answer may have given."""
-    for at in reversed(range(len(loops))):
-        loop = loops[at]
-        if loop.for_each is not None and loop.for_each.as_name == name:
-            lists = [each for each in loop.leaves if each.route[len(loop.route)] == "for_each"]
-            return any(_reads(loops[:at], each, of_answers) for each in lists)
-    return False
+    def loops_around(self, step: Step) -> list[Step]:
+        """The steps with `for_each` around a step, itself included, from the outside in."""
+        places = places_of(self.workflow.steps)
+        place = next(each for each in places if each.step.route == step.route)
+        return [each.step for each in place.chain() if each.step.for_each is not None]
+
+    def reads(self, loops: Sequence[Step], leaf: Leaf) -> bool:
+        names, mentions = names_in(leaf.parsed), leaf.parsed.mentions
+        inputs = {str(each.path[1]) for each in mentions if each.path[0] == "inputs"}
+        if "previous" in names or inputs & self.of_answers:
+            return True
+        steps = [self.workflow.step(str(each.path[1])) for each in step_mentions(leaf)]
+        if "steps" in names and (not steps or any(self.gives(each) for each in steps)):
+            return True
+        return any(self.is_entry(loops, name) for name in names)
+
+    def gives(self, step: Step | None) -> bool:
+        """Whether what a step offers may come out of an answer."""
+        if step is None or isinstance(step.verb, Prompt | CallWorkflow):
+            return True
+        if isinstance(step.verb, Command):
+            return self.commands
+        loops = self.loops_around(step)
+        return any(map(self.gives, step.inside())) or any(
+            self.reads(loops, leaf) for leaf in step.leaves if leaf.used_as != "condition"
+        )
+
+    def is_entry(self, loops: Sequence[Step], name: str) -> bool:
+        """Whether a name is that of an entry of a list that an answer may have given."""
+        for at in reversed(range(len(loops))):
+            loop = loops[at]
+            if loop.for_each is not None and loop.for_each.as_name == name:
+                lists = [each for each in loop.leaves if each.route[len(loop.route)] == "for_each"]
+                return any(self.reads(loops[:at], each) for each in lists)
+        return False
 
 
 def with_makers(workflow: Workflow) -> Iterator[tuple[Step, bool]]:
