@@ -151,12 +151,14 @@ class RunResumed(Event):
 class StepStarted(Event):
     """A unit's own work began: its mentions and its `if` have been answered.
 
-    `fingerprint` is a hash of what it is about to do, where that can be told beforehand.
+    `fingerprint` is a hash of what it is about to do, where that can be told beforehand. `goes_on`
+    says that it had ended before its work was done, and takes it up where it was left.
     """
 
     address: Address
     verb: str
     fingerprint: str | None = None
+    goes_on: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,11 +311,56 @@ class ConversationBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallBegan(Event):
+    """A tool is about to run; committed before it does.
+
+    `address` has the attempt and the turn in which the model asked for it; `call_id` is the API's,
+    for a `call` step its own. `tool` is the name of the declared tool, None where none of that name
+    is declared; `kind` the type of the item (Responses API: output items), or `call`. `arguments`
+    are as they were given: an object, or a text that is none.
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ("arguments",)
+    address: Address
+    call_id: str
+    name: str
+    kind: str
+    tool: str | None
+    changes_things: bool
+    arguments: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallEnded(Event):
+    """A tool gave its answer, or was not run, which `not_run` says the reason of: undeclared,
+    arguments, denied, no-executor, too-many.
+
+    `output` is a text, a JSON value, or with `is_parts` content parts of the API. `error` is a
+    sentence for the model where the call did not succeed. `facts` are for people.
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ("output",)
+    address: Address
+    call_id: str
+    ok: bool
+    error: str | None
+    elapsed_s: float
+    not_run: str | None = None
+    is_parts: bool = False
+    facts: dict[str, JSON] = field(default_factory=dict)
+    output: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAsked(Event):
-    """A person is asked to agree to a text before anything below goes on."""
+    """A person is asked to agree to a text before anything below goes on.
+
+    `call_ids` are the calls of a model that the text tells of; `address` has their turn.
+    """
 
     address: Address
     text: str
+    call_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
