@@ -21,6 +21,7 @@ from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.together import until_first
+from flowrunner.engine.tools.toolbox import Toolbox
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Event, Slowed, Warned
 from flowrunner.journal.projection import CallKey
@@ -47,8 +48,8 @@ class Shared:
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
     `held` whose outcome is unknown, `left` whose answers are left to a resume. `spent` is what
     earlier processes spent; `talks` are the conversations that were spoken in, by their keys.
-    `outgoing` puts files into requests; `accepted` says which call a response in the background
-    belongs to."""
+    `outgoing` puts files into requests, `toolbox` has servers of tools; `accepted` says which call
+    a response in the background belongs to."""
 
     plan: Plan
     ports: Ports
@@ -57,6 +58,7 @@ class Shared:
     before: Mapping[str, StepState]
     outgoing: Outgoing
     limits: Limits = field(init=False)
+    toolbox: Toolbox = field(init=False)
     exits: set[ExitStatus] = field(default_factory=set)
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Shared:
 
     def __post_init__(self) -> None:
         ports = self.ports
+        self.toolbox = Toolbox(ports.environ)
         self.limits = Limits(
             self.plan.at_once, ports.clock, ports.sleep, ports.random, self._slowed
         )

@@ -188,13 +188,14 @@ class CallWorkflow:
     """Another workflow file as one step; its result is this step's `.output`.
 
     `path` is as the file spells it. `output` is the shape of the result, None where that workflow
-    declares none.
+    declares none. `of_model` says that a model gave the arguments.
     """
 
     path: str
     workflow: Workflow
     arguments: Mapping[str, Form]
     output: Shape | None = None
+    of_model: bool = False
 
     def evaluate(self, scope: Mapping[str, Any]) -> dict[str, JSON]:
         """The arguments in this scope; raises TemplateFault."""
