@@ -34,7 +34,19 @@ class Scrubber:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        parts = {part for secret in secrets for part in _parts(secret)}
+        self._secrets = frozenset(secrets)
+        self._prepare()
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these values too, from now on."""
+        more = self._secrets.union(secrets)
+        if more != self._secrets:
+            self._secrets = more
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self.__dict__.pop("_pattern", None)
+        parts = {part for secret in self._secrets for part in _parts(secret)}
         forms = {form for part in parts for form in _forms(part)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self._unbroken_forms = tuple(

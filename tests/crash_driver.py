@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def _run(operator: Operator, path: Path) -> int:
-    workflow, _ = load_valid(path, False)
+    workflow, _ = load_valid(path, False, operator.known_providers)
     settings = Settings("openai", operator.base_url, "OPENAI_API_KEY", False)
     folder = create_run_folder(operator.project, CLOCK.now, random.random)
     plan = Plan(folder.name, CLOCK.now(), workflow, {}, settings)
@@ -148,10 +148,11 @@ def _work(operator: Operator, plan: Plan, journal: Journal, first: Event) -> int
 
     async def work() -> int:
         wire = Wire(WireSettings())
+        sender = DoomedSender(ResponsesClient(wire, operator.endpoint()), doom)
         try:
             await journal.append(first)
             ports = Ports(
-                sender=DoomedSender(ResponsesClient(wire, operator.endpoint()), doom),
+                senders=lambda _: sender,
                 journal=journal,
                 clock=CLOCK,
                 sleep=asyncio.sleep,

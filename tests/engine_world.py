@@ -402,7 +402,7 @@ class World:
         async def work() -> RunFinished:
             await journal.append(first)
             ports = Ports(
-                sender=sender,
+                senders=lambda _: sender,
                 journal=journal,
                 clock=self.clock,
                 sleep=self.clock.sleep,

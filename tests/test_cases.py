@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from flowrunner.diagnostics import RULES, Diagnostic, render
 from flowrunner.language.load import load
+from flowrunner.project.project_file import ProjectFile, read_project_file
+from flowrunner.project.providers import known_providers
 
 CASES = Path(__file__).parent / "cases"
 TODAY = date(2026, 11, 22)
@@ -29,7 +32,16 @@ NOT_IN_FILES = {"not-a-file", "too-big"}
 
 
 def check(path: Path) -> list[Diagnostic]:
-    return load(path, f"{path.parent.name}/{path.name}", today=TODAY)[1]
+    shown = f"{path.parent.name}/{path.name}"
+    return load(path, shown, today=TODAY, providers=known_providers(_project_file()))[1]
+
+
+@cache
+def _project_file() -> ProjectFile:
+    """The project file that all cases stand under."""
+    file, found = read_project_file(CASES / "flowrunner.yaml", "flowrunner.yaml")
+    assert file is not None, found
+    return file
 
 
 def rule_of(path: Path) -> str:

@@ -171,6 +171,32 @@ def test_a_signal_cancels_the_response_where_that_is_wanted(
     assert paid(simulator) == ["one", "one"], "what was cancelled is asked for again"
 
 
+def test_who_gives_the_run_up_cancels_the_response(
+    patient: Project, simulate: Callable[..., Simulator]
+) -> None:
+    arrived = threading.Event()
+    simulator = simulate(pace=STUCK, replies=lambda _: arrived.set())
+    running = patient.at(simulator).start("run", "patient.yaml", "--wait")
+    assert arrived.wait(30)
+    assert patient.run("cancel", "latest").status == ExitStatus.DONE
+    assert running.wait().status == ExitStatus.BUDGET
+    assert looks(simulator, "POST") == 1
+    (call,) = patient.latest.state.steps["one"].calls
+    assert (call.state, call.status) == ("answered", "cancelled")
+    assert patient.run("resume").status == ExitStatus.USAGE
+
+
+def test_who_gives_up_a_run_that_was_left_is_told_what_goes_on(
+    patient: Project, simulate: Callable[..., Simulator]
+) -> None:
+    patient.at(simulate(pace=STUCK))
+    assert patient.run("run", "patient.yaml").status == ExitStatus.WAITING
+    ended = patient.run("cancel", "latest")
+    assert ended.status == ExitStatus.DONE, ended.err
+    (call,) = patient.latest.state.steps["one"].calls
+    assert f"perhaps billed: {call.response_id}" in ended.err
+
+
 def test_a_response_that_stays_in_the_queue_ends_at_its_timeout(
     patient: Project, simulate: Callable[..., Simulator]
 ) -> None:
@@ -181,6 +207,20 @@ def test_a_response_that_stays_in_the_queue_ends_at_its_timeout(
     assert patient.latest.state.steps["one"].reason == "timeout"
     assert looks(simulator, "POST") == 1
     assert paid(simulator) == ["one"]
+
+
+def test_a_stream_in_the_background_that_is_cut_is_looked_for(
+    patient: Project, simulate: Callable[..., Simulator]
+) -> None:
+    way = "background: true, stream: true"
+    patient.write("patient.yaml", WORKFLOW.replace("delivery: background", way))
+    cut = {"match": {"call": 1}, "do": {"stream": {"cut": "before_terminal"}}}
+    simulator = simulate([cut], pace=QUICK)
+    done = patient.at(simulator).run("run", "patient.yaml", "--wait")
+    assert done.status == ExitStatus.DONE
+    assert paid(simulator) == ["one", "two"]
+    assert looks(simulator) >= 1
+    assert patient.latest.state.totals.lost_calls == 0
 
 
 def test_a_project_that_stores_nothing_has_no_background(

@@ -11,7 +11,7 @@ import pytest
 
 from flowrunner.errors import ExitStatus
 from flowrunner.simulator import Simulator
-from tests.cli_world import Project, check_books, kill, posts
+from tests.cli_world import KEY, Project, check_books, kill, posts
 from tests.sample_files import png
 
 WORKFLOW = """\
@@ -126,6 +126,166 @@ def test_a_file_that_is_gone_is_named(edited: tuple[Project, Simulator]) -> None
     ended = project.run("resume", "--accept-changes")
     assert ended.status == ExitStatus.USAGE
     assert "note.txt" in ended.err
+
+
+SOURCES = """\
+flowrunner: 1
+name: Sourced
+inputs:
+  pages: files
+  people: { type: table, columns: { age: number } }
+defaults: { model: gpt-6-luna }
+steps:
+  - { id: page, for_each: inputs.pages, as: one, prompt: "page {{ one.text }}" }
+  - { id: row, for_each: inputs.people, as: one, prompt: "{{ one.name }} is {{ one.age }}" }
+  - { id: apart, prompt: "apart" }
+result: { pages: "{{ steps.page.texts | length }}", people: "{{ steps.row.texts | length }}" }
+"""
+
+
+@pytest.fixture
+def sourced(project: Project, simulate: Callable[..., Simulator]) -> tuple[Project, Simulator]:
+    simulator = simulate()
+    project.at(simulator).write("flows/flow.yaml", SOURCES)
+    project.write("people.csv", "name,age\nAnn,30\nBo,40\n")
+    for name in "bd":
+        project.write(f"in/{name}.txt", f"text {name}")
+    words = ("run", "flows/flow.yaml", "-i", "pages=in/*.txt", "-i", "people=people.csv")
+    done = project.run(*words)
+    assert done.status == ExitStatus.DONE, done.err
+    return project, simulator
+
+
+def _edit(project: Project, edit: str) -> None:
+    match edit:
+        case "row":
+            project.write("people.csv", "name,age\nAnn,30\nBo,41\n")
+        case "new-row":
+            project.write("people.csv", "name,age\nZoe,9\nAnn,30\nBo,40\n")
+        case "row-gone":
+            project.write("people.csv", "name,age\nBo,40\n")
+        case "new-file":
+            project.write("in/a.txt", "text a")
+        case "file-gone":
+            (project.folder / "in/b.txt").unlink()
+        case "renamed":
+            (project.folder / "in/b.txt").rename(project.folder / "in/e.txt")
+
+
+SOURCE_EDITS: dict[str, tuple[list[str], list[str]]] = {
+    "row": (["row[2]"], ['-{"name": "Bo", "age": 40}', '+{"name": "Bo", "age": 41}']),
+    "new-row": (["row[1]"], ['+{"name": "Zoe", "age": 9}']),
+    "row-gone": ([], ['-{"name": "Ann", "age": 30}']),
+    "new-file": (["page[1]"], ["../in/a.txt: it is new"]),
+    "file-gone": ([], ["in/b.txt: it is gone"]),
+    "renamed": ([], ["in/b.txt: it is gone", "in/e.txt: it is new"]),
+}
+
+
+@pytest.mark.parametrize("edit", SOURCE_EDITS)
+def test_rows_and_files_that_are_new_or_gone_are_noticed(
+    sourced: tuple[Project, Simulator], edit: str
+) -> None:
+    project, simulator = sourced
+    assert "is done" in project.run("resume").err
+    before = len(posts(simulator))
+    _edit(project, edit)
+    asked, shown = SOURCE_EDITS[edit]
+    refused = project.run("resume")
+    assert refused.status == ExitStatus.USAGE
+    assert all(line.removeprefix("../") in refused.err for line in shown), refused.err
+    assert "--accept-changes" in refused.err
+    assert len(posts(simulator)) == before
+
+    accepted = project.run("resume", "--accept-changes")
+    assert accepted.status == ExitStatus.DONE, accepted.err
+    assert _asked(simulator, before) == asked
+    rows = len((project.folder / "people.csv").read_text(encoding="utf-8").splitlines()) - 1
+    pages = len(list((project.folder / "in").iterdir()))
+    assert accepted.result == {"pages": pages, "people": rows}
+    again = project.run("resume")
+    assert again.status == ExitStatus.USAGE
+    assert "is done" in again.err
+    check_books(project.latest, simulator)
+
+
+def test_rows_that_read_the_same_are_no_change(sourced: tuple[Project, Simulator]) -> None:
+    project, _ = sourced
+    (project.folder / "people.csv").write_bytes(b"\xef\xbb\xbfname;age\r\nAnn;30\r\nBo;40\r\n")
+    assert "is done" in project.run("resume").err
+
+
+def test_a_table_that_cannot_be_read_any_more_is_said(sourced: tuple[Project, Simulator]) -> None:
+    project, _ = sourced
+    project.write("people.csv", "name\nAnn\n")
+    for words in (("resume",), ("resume", "--accept-changes")):
+        refused = project.run(*words)
+        assert refused.status == ExitStatus.USAGE
+        assert "has no column `age`" in refused.err
+
+
+def test_what_a_run_that_is_done_would_do_now_is_shown(
+    sourced: tuple[Project, Simulator],
+) -> None:
+    project, simulator = sourced
+    before = len(posts(simulator))
+    project.write("flows/flow.yaml", SOURCES.replace('"apart"', '"elsewhere"'))
+    refused = project.run("resume")
+    assert refused.status == ExitStatus.USAGE
+    assert '+  - { id: apart, prompt: "elsewhere" }' in refused.err
+    assert "is done" not in refused.err
+    assert project.run("resume", "--accept-changes").status == ExitStatus.DONE
+    assert _asked(simulator, before) == ["apart"]
+
+
+def test_a_key_that_stands_in_a_changed_file_is_not_shown(
+    sourced: tuple[Project, Simulator],
+) -> None:
+    project, simulator = sourced
+    project.write("in/b.txt", f"the key is {KEY}")
+    project.write("people.csv", f"name,age\n{KEY},30\nBo,40\n")
+    assert KEY not in project.run("resume").err
+    accepted = project.run("resume", "--accept-changes")
+    assert accepted.status == ExitStatus.DONE, accepted.err
+    assert not any(KEY in str(call.body) for call in posts(simulator))
+
+
+SCHEMA = """\
+{
+  "type": "object",
+  "properties": { "team": { "type": "string", "enum": ["bug", "other"] } },
+  "required": ["team"],
+  "additionalProperties": false
+}
+"""
+
+
+def test_a_schema_in_a_file_is_part_of_the_run(
+    project: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate()
+    steps = """
+  - { id: sort, prompt: sort, schema: schemas/team.json }
+  - { id: apart, prompt: "{{ steps.sort.output.team }}" }
+"""
+    head = "flowrunner: 1\nname: Schema\ndefaults: { model: gpt-6-luna }\nsteps:"
+    project.at(simulator).write("flow.yaml", head + steps)
+    project.write("schemas/team.json", SCHEMA)
+    assert project.run("run", "flow.yaml").status == ExitStatus.DONE
+    sent = posts(simulator)[0].body["text"]["format"]
+    assert (sent["strict"], sent["schema"]["required"]) == (True, ["team"])
+
+    project.write("schemas/team.json", SCHEMA.replace('"bug", "other"', '"desk"'))
+    refused = project.run("resume")
+    assert refused.status == ExitStatus.USAGE
+    assert '+  "properties": { "team": { "type": "string", "enum": ["desk"] } },' in refused.err
+    assert project.run("resume", "--accept-changes").status == ExitStatus.DONE
+    assert _asked(simulator, 2) == ["apart", "sort"]
+
+    project.write("schemas/team.json", SCHEMA.replace("string", "strnig"))
+    broken = project.run("resume", "--accept-changes")
+    assert broken.status == ExitStatus.INVALID
+    assert "schemas/team.json:3:" in broken.err
 
 
 ATTACHED = """\

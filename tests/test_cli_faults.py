@@ -70,6 +70,14 @@ SAID_FAILED = {
     "502-html": Case({"status": 502, "html": True}, ExitStatus.DONE, 2),
     "503": Case({"status": 503, "retry_after": 0.3}, ExitStatus.DONE, 2),
     "503-twice": Case({"status": 503, "retry_after": 0}, ExitStatus.DONE, 3, times=2),
+    "504": Case({"status": 504}, ExitStatus.DONE, 2),
+    "529": Case({"status": 529}, ExitStatus.DONE, 2),
+    "slow-down": Case({"status": 503, "error": {"code": "slow_down"}}, ExitStatus.DONE, 2),
+    "409": Case({"status": 409}, ExitStatus.DONE, 2),
+    "424": Case({"status": 424}, ExitStatus.DONE, 2),
+    "told-to-retry": Case(
+        {"status": 400, "headers": {"x-should-retry": "true"}}, ExitStatus.DONE, 2
+    ),
     "429": Case({"status": 429, "retry_after": "0.3"}, ExitStatus.DONE, 2),
     "408": Case({"status": 408}, ExitStatus.DONE, 2),
     "conversation-locked": Case(
@@ -118,6 +126,10 @@ FINAL = {
     "404": Case(
         {"status": 404}, ExitStatus.FAILED, 1, "failed", said=("model_not_found", "req_", "model")
     ),
+    **{
+        f"{status}": Case({"status": status}, ExitStatus.FAILED, 1, "failed", said=(f"{status}",))
+        for status in (405, 413, 422)
+    },
     "redirect": Case(
         {"status": 307, "headers": {"location": "http://127.0.0.1:1/v1/responses"}},
         ExitStatus.FAILED,

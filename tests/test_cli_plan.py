@@ -259,6 +259,13 @@ def test_what_a_run_costs_lies_between_the_bounds(
         assert step["low_usd"] <= spent.get(step["unit"], 0) <= step["high_usd"], step["unit"]
 
 
+def test_a_text_made_of_a_step_that_is_skipped_is_planned(project: Project) -> None:
+    steps = '  - { id: a, if: "1 > 2", write: x }\n  - { id: b, write: "{{ steps.a.text }}" }\n'
+    project.write("flow.yaml", f"flowrunner: 1\nname: Skipping\nsteps:\n{steps}")
+    done = project.run("plan", "flow.yaml", "--json")
+    assert [step["will"] for step in done.result["steps"]] == ["skip", "skip"]
+
+
 # Counted by the server.
 
 SEEN = """\

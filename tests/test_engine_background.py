@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from flowrunner.events import CallAccepted, CallPolled
 from flowrunner.journal.journal import Journal
 from flowrunner.language.workflow import Money
 from flowrunner.responses.outcome import Outcome
+from flowrunner.responses.stream import Delta
 
 ONE = "steps: [{ id: a, prompt: one, delivery: background }]\n"
 TWO = """\
@@ -501,3 +503,103 @@ def test_a_window_is_cheaper(world: World, window: str, share: float) -> None:
     direct.folder.mkdir()
     plain = direct.run("steps: [{ id: a, prompt: one }]\n", in_turn(a=[answered()]))
     assert ended.state.totals.cost_usd == pytest.approx(plain.state.totals.cost_usd * share)
+
+
+# Streams in the background.
+
+STREAMED = "steps: [{ id: a, prompt: one, background: true, stream: true }]\n"
+NAMED = (Delta("response", "resp_1"), Delta("text", "hal"))
+
+
+@pytest.fixture
+def streaming(world: World) -> World:
+    world.deltas = NAMED
+    world.pauses = lambda: 5
+    return world
+
+
+def test_a_stream_in_the_background_is_on_record_before_its_end(streaming: World) -> None:
+    ended = streaming.run(STREAMED, in_turn(a=[answered("half")]))
+    assert ended.end.exit_status == ExitStatus.DONE
+    (was_accepted,) = events_of(streaming, CallAccepted)
+    assert was_accepted.response_id == "resp_1"
+    call = ended.state.steps["a"].calls[0]
+    assert (call.state, call.polls) == ("answered", None)
+    (body,) = ended.sender.bodies.values()
+    assert (body["background"], body["store"], body["stream"]) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    "broken", [lost("truncated"), lost("timeout"), lost("broken-off"), refused(500)]
+)
+def test_a_stream_that_breaks_off_is_looked_for(streaming: World, broken: Outcome) -> None:
+    ended = streaming.run(STREAMED, in_turn(a=[broken]), looks=looks(to_come(), answered("whole")))
+    assert ended.end.exit_status == ExitStatus.DONE
+    assert ended.result("a")["text"] == "whole"
+    assert len(ended.sender.bodies) == 1
+    assert ended.state.totals.lost_calls == 0
+
+
+def test_a_stream_that_breaks_off_before_it_is_named_is_lost(world: World) -> None:
+    held = STREAMED.replace("stream: true", "stream: true, on_unknown: hold")
+    ended = world.run(held, in_turn(a=[lost()]))
+    assert ended.end.exit_status == ExitStatus.HELD
+
+
+def test_a_direct_stream_that_breaks_off_is_lost_for_all_its_id(streaming: World) -> None:
+    step = "steps: [{ id: a, prompt: one, stream: true, on_unknown: hold }]\n"
+    ended = streaming.run(step, in_turn(a=[lost()]))
+    assert ended.end.exit_status == ExitStatus.HELD
+    assert events_of(streaming, CallAccepted) == []
+
+
+def test_an_interrupted_stream_in_the_background_is_collected(streaming: World) -> None:
+    stop = Stop()
+
+    def hasten() -> int:
+        asyncio.get_running_loop().call_later(0.05, stop.ask, "interrupt")
+        return 1_000_000  # and so it never comes to its end
+
+    streaming.pauses = hasten
+    ended = streaming.run(STREAMED, in_turn(a=[answered()]), stop=stop)
+    assert ended.end.exit_status == ExitStatus.INTERRUPTED
+    assert ended.state.steps["a"].calls[0].state == "accepted"
+    streaming.pauses = lambda: 1
+    done = streaming.resume(looks=looks(answered()))
+    assert done.end.exit_status == ExitStatus.DONE
+    assert done.sender.bodies == {}
+
+
+@pytest.mark.parametrize("name", ["a b", "x" * 600, ".."])
+def test_a_name_that_nobody_can_ask_for_is_no_promise(world: World, name: str) -> None:
+    world.deltas = (Delta("response", name),)
+    world.pauses = lambda: 5
+    ended = world.run(STREAMED, in_turn(a=[answered("whole")]))
+    assert ended.end.exit_status == ExitStatus.DONE
+    assert events_of(world, CallAccepted) == []
+
+
+# Conversations.
+
+TALKING = """\
+steps:
+  - id: each
+    for_each: [1, 2]
+    conversation: conv_1
+    prompt: "number {{ item }}"
+    delivery: background
+"""
+
+
+def test_nobody_speaks_in_a_conversation_while_an_answer_is_to_come(world: World) -> None:
+    ended = world.run(TALKING, lambda unit, body: accepted(unit), waits=False)
+    assert ended.end.exit_status == ExitStatus.WAITING
+    assert ended.sender.units() == ["each[1]"]
+    more = world.resume(
+        lambda unit, body: accepted(unit), looks=lambda what, name: answered(id=name), waits=False
+    )
+    assert more.sender.units() == ["each[2]"]
+    assert more.end.exit_status == ExitStatus.WAITING
+    done = world.resume(looks=lambda what, name: answered(id=name), waits=False)
+    assert done.end.exit_status == ExitStatus.DONE
+    assert done.sender.bodies == {}

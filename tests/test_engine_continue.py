@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flowrunner.engine.servers import Server
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Usage
 from flowrunner.journal.journal import Journal
@@ -230,6 +231,24 @@ steps:
     history = ["user", "reasoning", "message", "user", "reasoning", "message", "user"]
     assert kinds(body(ended, "c")["input"]) == history
     assert "previous_response_id" not in body(ended, "c")
+
+
+def test_another_provider_is_sent_everything_but_the_thoughts(world: World) -> None:
+    """It keeps no response of the first, and can read nothing that was sealed there."""
+    steps = """
+steps:
+  - { id: a, prompt: one }
+  - { id: b, continue: a, prompt: two }
+  - { id: c, provider: other, continue: b, prompt: three }
+  - { id: d, provider: other, continue: c, prompt: four }
+"""
+    others = {"other": Server("other", "http://other/v1", None)}
+    ended = world.run(steps, thinking, others=others)
+    assert body(ended, "b")["previous_response_id"] == "resp_a"
+    assert kinds(body(ended, "c")["input"]) == ["user", "message", "user", "message", "user"]
+    assert "previous_response_id" not in body(ended, "c")
+    assert body(ended, "d")["previous_response_id"] == "resp_c"
+    assert body(ended, "d")["input"] == "four"
 
 
 def test_a_response_that_says_that_it_is_not_stored_is_sent_again(world: World) -> None:

@@ -10,8 +10,9 @@ import pytest
 from flowrunner.engine.ports import Stop
 from flowrunner.errors import ExitStatus
 from flowrunner.journal.decisions import decide
+from flowrunner.language.load import load_text
 from flowrunner.responses.outcome import Outcome
-from tests.engine_world import HEAD, World, answered, in_turn, refused
+from tests.engine_world import HEAD, TODAY, World, answered, in_turn, refused
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ def test_who_agrees_lets_the_steps_below_go_on(world: World) -> None:
         True,
         "ada",
     )
+
+
+def test_an_approval_offers_how_it_ended_and_nothing_else(world: World) -> None:
+    steps = """
+steps:
+  - { id: each, for_each: [a, b], approve: "{{ item }}?" }
+  - { id: told, write: "{{ steps.each.results | map(attribute='status') | join(' ') }}" }
+"""
+    text = HEAD + steps.replace("steps.each.results", "steps.each.outputs")
+    _, found = load_text(text, "flow.yaml", world.folder, today=TODAY)
+    assert "has no field `outputs`" in found[0].message
+    world.answers = {"each[1]": True, "each[2]": True}
+    ended = world.run(steps)
+    assert ended.result("told")["text"] == "succeeded succeeded"
+    result = ended.result("each[1]")
+    assert (result["output"], result["has_output"], result["text"]) == (None, False, None)
 
 
 def test_who_denies_blocks_all_below(world: World) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from flowrunner.engine.ports import Stop
 from flowrunner.errors import ExitStatus
+from flowrunner.journal.decisions import decide
 from flowrunner.responses.outcome import Outcome
 from tests.engine_world import Script, World, answered, in_turn, lost, refused
 
@@ -254,3 +256,195 @@ steps:
     assert (world.folder / "log").read_text(encoding="utf-8") == "one\n"
     world.resume(edited=steps.format(word="two"))
     assert (world.folder / "log").read_text(encoding="utf-8") == "one\ntwo\n"
+
+
+ONLY = """
+steps:
+  - { id: bad, prompt: bad, on_error: continue }
+  - { id: below, prompt: "{{ steps.bad.text }}" }
+  - { id: apart, prompt: apart }
+  - { id: last, prompt: last, needs: [apart] }
+"""
+
+
+def test_only_what_failed_and_what_hangs_on_it(world: World) -> None:
+    first = world.run(ONLY, failing("bad"))
+    assert first.end.exit_status is ExitStatus.ITEMS_FAILED
+    again = world.resume(failing(), failed_only=True)
+    assert again.sender.units() == ["bad", "below"]
+    assert again.end.exit_status is ExitStatus.DONE
+
+
+def ending_at(stop: Stop, unit: str, *failed: str) -> Script:
+    """As `failing`; the answer of one unit is the last before the run is ended."""
+
+    def script(asked: str, body: dict[str, Any]) -> Outcome:
+        if asked == unit:
+            stop.ask("interrupt")
+        return failing(*failed)(asked, body)
+
+    return script
+
+
+def test_what_never_began_is_left_and_said(world: World) -> None:
+    stop = Stop()
+    first = world.run(ONLY, ending_at(stop, "apart", "bad"), stop=stop, at_once=1)
+    assert first.end.exit_status is ExitStatus.INTERRUPTED
+    assert first.status("last") is None
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == ["bad", "below"]
+    assert only.end.exit_status is ExitStatus.BUDGET
+    assert only.end.message == "`last` had not ended and was left"
+    assert only.end.help == "`flowrunner resume run-1` goes on with the rest"
+    rest = world.resume(failing())
+    assert rest.sender.units() == ["last"]
+    assert rest.end.exit_status is ExitStatus.DONE
+
+
+def test_what_fails_again_is_said_before_what_is_left(world: World) -> None:
+    stop = Stop()
+    world.run(ONLY, ending_at(stop, "apart", "bad"), stop=stop, at_once=1)
+    again = world.resume(failing("bad"), failed_only=True)
+    assert again.sender.units() == ["bad"]
+    assert again.end.exit_status is ExitStatus.BUDGET
+    assert again.status("below") == "skipped"
+
+
+STOPPING = """
+steps:
+  - { id: slow, prompt: slow }
+  - { id: bad, prompt: bad }
+  - { id: below, prompt: "{{ steps.bad.text }}" }
+  - { id: apart, prompt: apart, needs: [slow] }
+"""
+
+
+def test_after_a_failure_that_ended_the_run_the_rest_is_left(world: World) -> None:
+    first = world.run(STOPPING, failing("bad"), at_once=1)
+    assert first.end.exit_status is ExitStatus.FAILED
+    assert first.status("apart") is None
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == ["bad", "below"]
+    assert only.end.message == "`apart` had not ended and was left"
+    still = world.resume(failing("apart"))
+    assert still.sender.units() == ["apart"]
+    same = world.resume(failing("apart"), failed_only=True)
+    assert same.end.exit_status is ExitStatus.FAILED
+
+
+def test_items_that_never_began_are_left(world: World) -> None:
+    stop = Stop()
+    first = world.run(ITEMS, ending_at(stop, "each[3]", "each[2]"), stop=stop, at_once=1)
+    assert first.end.exit_status is ExitStatus.INTERRUPTED
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == ["each[2]"], "`sum` waits for the whole list"
+    assert only.end.message == "`each[4]` had not ended and was left"
+    rest = world.resume(failing())
+    assert rest.sender.units() == ["each[4]", "sum"]
+    assert rest.end.result == "((a) (b) (c) (d))"
+
+
+@pytest.mark.parametrize("where", DEEP)
+def test_nested_items_that_failed_are_done_and_no_others(world: World, where: str) -> None:
+    inner = {"loop": "g#1/", "items": "g[1]/"}.get(where, "g/")
+    steps = f"steps:{DEEP[where].replace('[a, b]', '[a, b, c]')}"
+    stop = Stop()
+    script = ending_at(stop, f"{inner}each[2]", f"{inner}each[1]")
+    first = world.run(steps, script, stop=stop, at_once=1)
+    assert first.end.exit_status is ExitStatus.INTERRUPTED
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == [f"{inner}each[1]"]
+    assert only.end.exit_status is ExitStatus.BUDGET
+    assert only.end.message == f"`{inner}each[3]` had not ended and was left"
+    rest = world.resume(failing())
+    assert rest.sender.units() == [f"{inner}each[3]"]
+    assert rest.end.exit_status is ExitStatus.DONE
+
+
+ROUNDS = """
+steps:
+  - id: polish
+    repeat: { until: false, at_most: 3 }
+    steps:
+      - { id: draft, prompt: "{{ default(previous.judge.text, 'none') }}" }
+      - { id: judge, prompt: "judge {{ default(steps.draft.text, 'nothing') }}" }
+  - { id: apart, prompt: apart }
+"""
+
+
+def test_rounds_after_one_that_failed_hang_on_it(world: World) -> None:
+    first = world.run(ROUNDS, failing("polish#2/judge"))
+    assert first.end.exit_status is ExitStatus.FAILED
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == ["polish#2/judge", "polish#3/draft", "polish#3/judge"]
+    assert only.end.exit_status is ExitStatus.DONE
+
+
+def test_rounds_that_never_began_are_left(world: World) -> None:
+    steps = ROUNDS.replace("prompt: apart", "prompt: apart, on_error: continue")
+    stop = Stop()
+    script = ending_at(stop, "polish#2/draft", "apart")
+    assert world.run(steps, script, stop=stop, at_once=2).status("apart") == "failed"
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == ["apart"]
+    assert only.end.message == "`polish` had not ended and was left"
+
+
+def test_what_waits_and_what_is_held_is_left(world: World) -> None:
+    steps = """
+steps:
+  - { id: bad, prompt: bad, on_error: continue }
+  - { id: each, for_each: [a, b, c], on_unknown: hold, prompt: "{{ item }}" }
+  - { id: ask, approve: "Go on?" }
+  - { id: below, prompt: below }
+"""
+
+    def losing(unit: str, body: dict[str, Any]) -> Outcome:
+        return lost() if unit == "each[1]" else failing("bad")(unit, body)
+
+    first = world.run(steps, losing)
+    assert first.end.exit_status is ExitStatus.HELD
+    decide(world.run_folder, "ask", granted=True, by="ada", why=None, at=0.0)
+    only = world.resume(failing(), failed_only=True)
+    assert only.sender.units() == ["bad"]
+    assert only.end.exit_status is ExitStatus.HELD
+    assert only.status("ask") == "waiting"
+    assert only.status("each[1]") == "unknown"
+    rest = world.resume(failing(), asks_held=True)
+    assert sorted(rest.sender.units()) == ["below", "each[1]"]
+    assert rest.end.exit_status is ExitStatus.DONE
+
+
+def test_an_edit_of_what_failed_is_taken_and_nothing_begun(world: World) -> None:
+    stop = Stop()
+    world.run(ONLY, ending_at(stop, "apart", "bad"), stop=stop, at_once=1)
+    edited = ONLY.replace("prompt: bad,", "prompt: better,").replace("prompt: apart", "prompt: new")
+    only = world.resume(failing(), edited=edited, failed_only=True)
+    assert sorted(only.sender.units()) == ["apart", "bad", "below", "last"]
+    assert only.asked()["below"] == "(better)"
+
+
+LIST = """
+steps:
+  - {{ id: each, for_each: {items}, prompt: "{{{{ item }}}}" }}
+  - {{ id: group, for_each: {items}, steps: [{{ id: inner, prompt: "in {{{{ item }}}}" }}] }}
+result: "{{{{ steps.each.texts | join }}}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "asked"),
+    [
+        ("[n, a, b]", ["each[1]", "group[1]/inner"]),
+        ("[b, a]", []),
+        ("[b]", []),
+        ("[a, a, b]", ["each[2]", "group[2]/inner"]),
+    ],
+)
+def test_items_that_moved_are_not_done_again(world: World, new: str, asked: list[str]) -> None:
+    world.run(LIST.format(items="[a, b]"), failing())
+    again = world.resume(failing(), edited=LIST.format(items=new))
+    assert sorted(again.sender.units()) == asked
+    names = new.strip("[]").split(", ")
+    assert again.end.result == "".join(f"({name})" for name in names)
+    assert again.end.exit_status is ExitStatus.DONE

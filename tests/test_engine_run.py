@@ -367,3 +367,69 @@ def test_the_run_deadline_ends_calls_in_flight(world: World) -> None:
     )
     assert ended.end.exit_status is ExitStatus.FAILED
     assert "limit" in (ended.end.message or "")
+
+
+GUARDED = """\
+flowrunner: 1
+name: Guarded
+inputs: { token: { type: text, secret: true } }
+steps:
+  - { id: shout, run: [echo, "token {{ inputs.token }} and"], changes_things: false }
+  - { id: ask, prompt: "asked {{ inputs.token }}" }
+result: "{{ steps.shout.text }}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "more"),
+    [
+        ("\"{{ inputs.word | replace('-', '0') }}\"", ""),
+        ('"{{ steps.make.text }}"', ""),
+        ('"{{ item }}"', ', for_each: "[steps.make.text]"'),
+    ],
+    ids=["from-a-secret", "from-a-step", "from-an-item"],
+)
+def test_a_secret_of_a_called_workflow_reaches_no_later_record(
+    tmp_path: Path, source: str, more: str
+) -> None:
+    world = World(tmp_path)
+    made = "canary0made0here"
+    (tmp_path / "guarded.yaml").write_text(GUARDED, encoding="utf-8")
+    steps = f"""
+inputs: {{ word: {{ type: text, secret: true }} }}
+steps:
+  - {{ id: make, run: [printf, "canary0%s0here", made], changes_things: false }}
+  - {{ id: sub, workflow: guarded.yaml, with: {{ token: {source} }}{more} }}
+  - {{ id: after, run: [printf, "canary0%s0here", made], needs: [sub], changes_things: false }}
+  - {{ id: last, prompt: "last {{{{ steps.after.text }}}}" }}
+"""
+    inputs = {"word": "canary-made-here"}
+    ended = world.run(steps, in_turn(last=[refused(400)]), inputs=inputs)
+    assert ended.end.exit_status is ExitStatus.FAILED
+    sent = ended.sender.bodies
+    assert any(body["input"] == f"asked {made}" for body in sent.values())
+    for unit in ended.state.steps:
+        assert unit == "make" or made not in str(ended.result(unit)), unit
+    assert ended.asked()["last"] == "last ***"
+    again = world.resume()
+    assert again.end.exit_status is ExitStatus.DONE
+    assert again.asked() == {"last": "last ***"}
+
+
+def test_a_resume_learns_the_secrets_of_calls_that_are_done(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    (tmp_path / "guarded.yaml").write_text(GUARDED, encoding="utf-8")
+    steps = """
+steps:
+  - { id: make, run: [printf, "canary0%s0here", made], changes_things: false }
+  - id: group
+    steps:
+      - { id: sub, workflow: guarded.yaml, with: { token: "{{ steps.make.text }}" } }
+  - { id: first, prompt: first, needs: [group] }
+  - { id: after, needs: [first], run: [printf, "canary0%s0here", made], changes_things: false }
+result: "{{ steps.after.text }}"
+"""
+    assert world.run(steps, in_turn(first=[refused(400)])).status("after") is None
+    again = world.resume()
+    assert again.sender.units() == ["first"]
+    assert again.end.result == "***"

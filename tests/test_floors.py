@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "flowrunner"
 FLOORS = {
     "errors": 0, "platform": 0, "visible": 0,
-    "diagnostics": 1, "events": 1, "catalog": 1, "secrets": 1, "json_text": 1,
+    "diagnostics": 1, "events": 1, "catalog": 1, "secrets": 1, "json_text": 1, "csv_text": 1,
     "language": 2, "wire": 2,
     "responses": 3, "tools": 3, "journal": 3, "project": 3,
     "report": 4, "simulator": 4,

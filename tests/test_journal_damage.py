@@ -15,6 +15,7 @@ from journal_histories import call_sent, clock, item_history, small_history, ste
 from flowrunner.errors import ExitStatus, JournalUnusable
 from flowrunner.events import Event
 from flowrunner.journal.journal import Journal
+from flowrunner.journal.tables import FORMAT
 
 HISTORY = [*small_history(), *item_history(3)]
 FROZEN = {"workflow": "steps: " + "x" * 5000, "inputs": "{}"}
@@ -257,7 +258,10 @@ def test_kept_rows_that_lost_touch_are_rebuilt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "words"),
-    [(4, "format 4, written by a newer"), (2, "format 2, written by an older")],
+    [
+        (FORMAT + 1, f"format {FORMAT + 1}, written by a newer"),
+        (1, "format 1, written by an older"),
+    ],
     ids=["newer", "older"],
 )
 @pytest.mark.parametrize("writable", [True, False], ids=["to-write", "to-read"])
@@ -266,7 +270,9 @@ def test_another_version(
 ) -> None:
     folder = copy_of(closed, tmp_path)
     edit(folder, f"PRAGMA user_version = {version}")
-    with pytest.raises(JournalUnusable, match=f"{words} flowrunner; this one reads format 3; noth"):
+    with pytest.raises(
+        JournalUnusable, match=f"{words} flowrunner; this one reads format {FORMAT}; noth"
+    ):
         Journal.open(folder, writable=writable)
 
 
@@ -304,8 +310,8 @@ def with_a_table_gone(path: Path) -> None:
         (empty, "is empty: the run ended before it began"),
         (foreign, "is not a journal of flowrunner"),
         (missing, "There is no journal in"),
-        (with_a_trigger, "damaged: its tables are not those of format 3"),
-        (with_a_table_gone, "damaged: its tables are not those of format 3"),
+        (with_a_trigger, f"damaged: its tables are not those of format {FORMAT}"),
+        (with_a_table_gone, f"damaged: its tables are not those of format {FORMAT}"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -228,7 +228,7 @@ def test_a_call_that_was_accepted_ends_once(tmp_path: Path, end: Event) -> None:
 
 
 def test_a_response_that_is_gone_is_still_known_by_its_id(tmp_path: Path) -> None:
-    gone = replace(call_lost(), kind="gone")
+    gone = replace(call_lost(), kind="gone", response_id="resp_1")
     history = [step_started(), call_sent(), call_accepted(), gone]
     with journal_of(tmp_path / "run", history) as journal:
         (call,) = journal.replay().steps["triage"].calls

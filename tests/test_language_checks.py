@@ -410,7 +410,7 @@ WINDOW = "background_options: { completion_window: 8h }"
 BACKGROUND = {
     "agreed": ("", "delivery: background, background: true", []),
     "said no twice": ("", "delivery: direct, background: false", []),
-    "in parts too": ("", "delivery: background, stream: true", ["not-yet 4"]),
+    "in parts too": ("", "background: true, stream: true", []),
     "background off": ("", "delivery: background, background: false", ["conflict 4"]),
     "direct": ("", "delivery: direct, background: true", ["conflict 4"]),
     "in defaults": ("delivery: direct, background: true", "", ["conflict 3"]),
@@ -427,7 +427,7 @@ BACKGROUND = {
     "window": (WINDOW, "background: true, service_tier: flex", ["conflict 4"]),
     "window below": (f"service_tier: flex, {WINDOW}", "background: true", ["conflict 3"]),
     "standard": (WINDOW, "background: true, service_tier: default", []),
-    "streamed": (WINDOW, "background: true, stream: true", ["conflict 4", "not-yet 4"]),
+    "streamed": (WINDOW, "background: true, stream: true", ["conflict 4"]),
 }
 
 
@@ -560,27 +560,26 @@ def test_a_missing_model_is_no_error_of_the_file() -> None:
 # What this version does not run.
 
 NOT_YET = {
-    "provider": ("defaults: { provider: azure }\nsteps: [{ id: a, prompt: x }]", "`provider`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
     "in a group": (
-        "steps: [{ id: g, steps: [{ id: a, prompt: x, provider: azure }] }]",
-        "`provider`",
+        "steps: [{ id: g, steps: [{ id: a, prompt: x, delivery: batch }] }]",
+        "`delivery: batch`",
     ),
     "in a case": (
         (
             "inputs: { k: [x] }\n"
             "steps: [{ id: g, branch: inputs.k, cases: "
-            "{ x: [{ id: a, prompt: y, provider: azure }] } }]"
+            "{ x: [{ id: a, prompt: y, delivery: batch }] } }]"
         ),
-        "`provider`",
+        "`delivery: batch`",
     ),
     "in otherwise": (
         (
             "inputs: { k: [x, y] }\n"
             "steps: [{ id: g, branch: inputs.k, cases: { x: [{ id: b, write: x }] }, "
-            "otherwise: [{ id: a, prompt: x, provider: azure }] }]"
+            "otherwise: [{ id: a, prompt: x, delivery: batch }] }]"
         ),
-        "`provider`",
+        "`delivery: batch`",
     ),
 }
 

@@ -265,6 +265,14 @@ def test_expressions(expression: str, value: Any) -> None:
             "table([{'a': 'x|y\\nz'}, {'b': null}])",
             "| a | b |\n| --- | --- |\n| x\\|y z |  |\n|  |  |",
         ),
+        ("csv(inputs.rows, ['who', 'n'])", "who,n\nAnn,2.5\nbob,10\n"),
+        (
+            "csv([{'a': 'x, \"y\"', 'b': -1, '=c': true}, {'a': '=1+1', 'b': null}])",
+            'a,b,\'=c\n"x, ""y""",-1,true\n\'=1+1,,\n',
+        ),
+        ("csv([{'a': ['=x', 1.0], 'b': '@x\ny'}])", 'a,b\n"[""=x"", 1]","\'@x\ny"\n'),
+        ("csv(['a', '-b', 3])", "value\na\n'-b\n3\n"),
+        ("csv([])", "\n"),
     ],
 )
 def test_functions(expression: str, value: Any) -> None:
@@ -294,6 +302,7 @@ def test_functions_that_walk_results_pass_over_failed_items() -> None:
     assert evaluate("share(r, 'ok')", r=results) == 1.0
     assert evaluate("r|length", r=results) == 3
     assert "null" not in evaluate("table(r)", r=results)
+    assert evaluate("csv(r)", r=results) == "ok,total\ntrue,3\ntrue,4\n"
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ GREEDY = [
     "{% for a in rows %}{% set y = rows|sort(attribute='word') %}{% endfor %}",
     "{% for a in rows %}{% set y = rows|tojson %}{% endfor %}",
     "{% for a in rows %}{% set y = table(rows) %}{% endfor %}",
+    "{% for a in rows %}{% set y = csv(rows) %}{% endfor %}",
     "{% for a in rows %}{% set y = rows|unique %}{% endfor %}",
     "{% for a in rows %}{% set y = rows + rows + rows %}{% endfor %}",
     "{% for a in rows %}{% set y = big[::-1] %}{% endfor %}",

@@ -253,7 +253,7 @@ def test_a_project_file_with_everything(top: Path) -> None:
     assert settings.limits == Limits(4, 90.0)
     assert settings.prices == {"my-model": {"input": 1.0, "output": 2.0}}
     assert (settings.provider, settings.base_url) == ("gateway", "https://gateway.example/v1")
-    assert settings.provider_named("local").supports == {"store": False}
+    assert settings.provider_named("local").abilities.supports == {"store": False}
     endpoint = settings.endpoint()
     assert (endpoint.name, endpoint.key, endpoint.auth) == (
         "gateway",

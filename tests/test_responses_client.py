@@ -155,7 +155,6 @@ NO_RESPONSES: dict[str, Any] = {
     "no-status": _without("status"),
     "no-output": _without("output"),
     "output-null": RESPONSE | {"output": None},
-    "no-object": _without("object"),
     "other-object": RESPONSE | {"object": "chat.completion"},
 }
 

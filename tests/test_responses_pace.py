@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from engine_world import answered, lost, not_sent, refused
+from engine_world import accepted, answered, lost, not_sent, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -222,3 +224,9 @@ def test_somebody_may_always_go_again(most: int, moves: list[tuple[str, float]])
     wait_s = lane.wait_s(0, now)
     assert wait_s is not None
     assert wait_s <= 31
+
+
+def test_a_request_that_is_taken_on_for_later_was_not_too_fast() -> None:
+    rate = RateState(remaining_requests=7)
+    found = heard(replace(accepted(), rate=rate), 0.3)
+    assert (found.verdict, found.rate) == ("good", rate)

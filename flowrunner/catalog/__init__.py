@@ -18,18 +18,32 @@ from flowrunner.catalog.models import (
     model_names,
     prices_date,
 )
+from flowrunner.catalog.providers import (
+    ProviderKind,
+    Supports,
+    is_nothing_asked,
+    provider_kind,
+    provider_kinds,
+    providers_date,
+)
 
 __all__ = [
     "Model",
+    "ProviderKind",
+    "Supports",
     "cost_usd",
     "hosted_tools",
     "include_keys",
+    "is_nothing_asked",
     "load_schema",
     "model",
     "model_names",
     "packaged",
     "parameters",
     "prices_date",
+    "provider_kind",
+    "provider_kinds",
+    "providers_date",
     "table",
 ]
 

@@ -19,9 +19,7 @@ _TIERS = {"flex", "priority", "batch", "ultrafast"}
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model. Prices are US dollars per 1,000,000 tokens; None where they are not known.
-
-    `reasons` says that it thinks before it answers (Responses API: `reasoning` items).
-    """
+    `reasons` says whether it thinks before it answers, None where nobody knows."""
 
     name: str
     input_price: float | None
@@ -34,7 +32,7 @@ class Model:
     tiers: Mapping[str, Mapping[str, float]]
     long_prices: Mapping[str, float]
     web_search_price: float | None
-    reasons: bool = False
+    reasons: bool | None = None
 
     @property
     def is_priced(self) -> bool:
@@ -82,7 +80,7 @@ def model(name: str) -> Model | None:
         tiers=found.get("tiers", {}),
         long_prices=found.get("above_272k_input_tokens", {}),
         web_search_price=searches.get("medium"),
-        reasons=found.get("supports", {}).get("reasoning", False),
+        reasons=found["supports"].get("reasoning", False) if "supports" in found else None,
     )
 
 

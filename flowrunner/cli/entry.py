@@ -29,11 +29,14 @@ SECTIONS = {
         "run": ("running", "Run a workflow."),
         "resume": ("running", "Go on with a run where it ended."),
         "approve": ("running", "Agree to a step that asks, or not."),
+        "cancel": ("running", "End a run for good, wherever it is at work."),
     },
     "Look": {
         "runs": ("looking", "List the runs of this project."),
         "show": ("looking", "Show a run, or one step of it."),
         "report": ("looking", "Write a run's report again, or open it."),
+        "diff": ("looking", "Hold two runs against each other."),
+        "cost": ("looking", "Add up what the runs of this project cost."),
     },
     "Automate": {
         "simulator": ("starting", "Serve a local Responses API that costs nothing."),

@@ -1,11 +1,12 @@
-"""`runs`, `show` and `report`."""
+"""`runs`, `show`, `report`, `diff` and `cost`."""
 
 from __future__ import annotations
 
 import click
 
 from flowrunner.cli.screen import Screen
-from flowrunner.commands import looking
+from flowrunner.commands import comparing, looking
+from flowrunner.report.costs import By
 
 
 @click.command()
@@ -47,4 +48,32 @@ def report(screen: Screen, /, run: str, open_it: bool, form: str) -> int:
     screen.result(str(path))
     if open_it:
         click.launch(path.resolve().as_uri())
+    return 0
+
+
+@click.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.argument("step", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_obj
+def diff(screen: Screen, /, run_a: str, run_b: str, step: str | None, as_json: bool) -> int:
+    """Hold two runs against each other, or what one STEP of them asked and was answered."""
+    screen.result(comparing.diff((run_a, run_b), step, screen, as_json=as_json))
+    return 0
+
+
+@click.command()
+@click.option(
+    "--by",
+    type=click.Choice(["step", "model", "day"]),
+    default="model",
+    show_default=True,
+    help="What to add up by.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_obj
+def cost(screen: Screen, /, by: By, as_json: bool) -> int:
+    """Add up what the runs of this project cost; simulated ones are left out."""
+    screen.result(comparing.cost(by, screen, as_json=as_json))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -31,6 +32,57 @@ def option(name: str, *more: Any, **settings: Any) -> Callable[[Decorated], Deco
     first = name.partition("/")[0]
     twin = "FLOWRUNNER_" + first.removeprefix("--").replace("-", "_").upper()
     return click.option(name, *more, envvar=twin, show_envvar=True, **settings)
+
+
+_RUN_SPEC = re.compile(r"latest(-failed)?|@\d+|\d[\d-]*(-[0-9a-f]*)?")
+_SWITCH = {"1": "any", "true": "any", "yes": "any", "on": "any"}
+_SWITCHED_OFF = ("", "0", "false", "no", "off")
+
+
+class Planned(click.Command):
+    """A command with `--reuse`, whose value may be left out before a file: `--reuse flow.yaml`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        following = [*args[1:], "--"]
+        words = [
+            "--reuse=any" if word == "--reuse" and not _RUN_SPEC.fullmatch(after) else word
+            for word, after in zip(args, following, strict=False)
+        ]
+        return super().parse_args(ctx, words)
+
+
+def _reused(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """`--reuse` as a switch in the environment, too."""
+    if value is None or value.casefold() in _SWITCHED_OFF:
+        return None
+    return _SWITCH.get(value.casefold(), value)
+
+
+def parts(command: Decorated) -> Decorated:
+    """What `run` and `plan` let the command line say about earlier results and parts of a file."""
+    for add in (
+        option(
+            "--until",
+            metavar="STEP",
+            help="Only this step and what it needs; `resume` does the rest.",
+        ),
+        option(
+            "--force",
+            multiple=True,
+            metavar="STEP|all",
+            help="Ask for this step anew, whatever could be reused.",
+        ),
+        option(
+            "--reuse",
+            is_flag=False,
+            flag_value="any",
+            metavar="[RUN|latest]",
+            callback=_reused,
+            help="Take answers of earlier runs, or of this one, to the very same requests.",
+        ),
+    ):
+        command = add(command)
+    return command
 
 
 def decisions(command: Decorated) -> Decorated:

@@ -8,19 +8,21 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.options import option
+from flowrunner.cli.options import Planned, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.planning import PlanOptions, show_plan
 from flowrunner.project.inputs import Given
 
 
-@click.command()
+@click.command(cls=Planned)
 @click.argument("workflow", type=click.Path(path_type=Path))
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE|NAME=@FILE")
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Plan a run on the local simulator.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--provider", metavar="NAME", help="The provider of every step, whatever the file says.")
 @option("--exact", is_flag=True, help="Have the server count tokens, which is free; needs a key.")
+@parts
 @option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.pass_obj
 def plan(

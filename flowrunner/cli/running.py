@@ -8,22 +8,24 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.options import decisions, option
+from flowrunner.cli.options import Planned, decisions, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.approving import approve as approve_step
+from flowrunner.commands.cancelling import cancel as cancel_run
 from flowrunner.commands.running import RunOptions, start
 from flowrunner.commands.running import resume as resume_run
 from flowrunner.project.inputs import Given
 
 
-@click.command()
+@click.command(cls=Planned)
 @click.argument("workflow", type=click.Path(path_type=Path))
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE|NAME=@FILE")
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Ask a local simulator: no key, no network, no cost.")
 @option("--model", help="The model of every step, whatever the file says.")
+@option("--provider", metavar="NAME", help="The provider of every step, whatever the file says.")
 @option("--yes", is_flag=True, help="Ask no question about the cost.")
-@option("--reuse", is_flag=True, help="Take answers of earlier runs to the very same requests.")
+@parts
 @decisions
 @click.pass_obj
 def run(
@@ -47,6 +49,11 @@ def run(
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE", help="A secret input.")
 @option(
     "--accept-changes", is_flag=True, help="Go on with files that were edited since the run began."
+)
+@option(
+    "--failed-only",
+    is_flag=True,
+    help="Do again what failed and what depends on it; leave what never began, waits or is held.",
 )
 @decisions
 @click.pass_context
@@ -73,3 +80,16 @@ def resume(ctx: click.Context, /, run: str, pairs: tuple[str, ...], **options: A
 def approve(screen: Screen, /, run: str, step: str, deny: bool, reason: str | None) -> int:
     """Agree to a STEP of a RUN that asks, or not; while it runs or after it ended with status 9."""
     return approve_step(run, step, deny=deny, reason=reason, viewer=screen)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", help="Why, for the record.")
+@click.pass_obj
+def cancel(screen: Screen, /, run: str, reason: str | None) -> int:
+    """End a RUN for good: one that another process works on, or one that waits or was interrupted.
+
+    Requests under way have a moment left to be answered. Nothing that was paid for is lost: `run
+    --reuse RUN` takes it.
+    """
+    return cancel_run(run, reason, screen)

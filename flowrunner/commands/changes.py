@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,25 +13,33 @@ from flowrunner.events import JSON
 from flowrunner.visible import visible
 
 _MOST_LINES = 60
+_MOST_COMPARED = 4_000
 _OTHER_BYTES = "(other bytes)"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file that is not what it was. `new` is None where it is gone."""
+    """One file that is not what it was. `old` is None where it is new, `new` where it cannot be
+    read; then `why` says more."""
 
     name: str
-    old: str
+    old: str | None
     new: str | None
+    why: str = "it is gone"
 
     def lines(self) -> list[str]:
         """The difference for people, bounded."""
         if self.new is None:
-            return [f"{self.name}: it is gone"]
+            return [visible(f"{self.name}: {self.why}")]
+        if self.old is None:
+            return [visible(f"{self.name}: it is new")]
+        old, new = self.old.splitlines(), self.new.splitlines()
+        if len(old) + len(new) > _MOST_COMPARED:
+            return [visible(f"{self.name}: it had {len(old):,} lines and has {len(new):,} others")]
         found = list(
             difflib.unified_diff(
-                self.old.splitlines(),
-                self.new.splitlines(),
+                old,
+                new,
                 f"{self.name} (as the run began)",
                 f"{self.name} (now)",
                 lineterm="",
@@ -55,6 +64,24 @@ def changed_inputs(folder: Path, inputs: Mapping[str, JSON]) -> Iterator[Change]
         for file in value if isinstance(value, list) else [value]:
             if _is_file(file):
                 yield from _changed_file(folder, file)
+
+
+def new_files(folder: Path, found: Sequence[str], kept: JSON) -> Iterator[Change]:
+    """Files that match a pattern now and did not as the run began."""
+    before = {file["path"] for file in kept}
+    for path in found:
+        if path not in before:
+            yield Change(path, None, _text(folder / path) or "")
+
+
+def changed_table(name: str, old: JSON, new: JSON) -> Iterator[Change]:
+    """A table whose rows are not those that the run began with, a line a row."""
+    if old != new:
+        yield Change(name, _lines_of(old), _lines_of(new))
+
+
+def _lines_of(rows: JSON) -> str:
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
 
 
 def changed_attachments(folder: Path, kept: Mapping[str, str]) -> Iterator[Change]:

@@ -11,7 +11,11 @@ from pathlib import Path
 from flowrunner.diagnostics import Diagnostic, Form, did_you_mean, render
 from flowrunner.errors import ExitStatus, InvalidWorkflow, UsageError
 from flowrunner.language.load import load
+from flowrunner.language.providers import Providers
 from flowrunner.language.workflow import Workflow
+from flowrunner.project.folders import find_project
+from flowrunner.project.project_file import ProjectFile, open_project_file
+from flowrunner.project.providers import known_providers
 
 _ENDINGS = (".yaml", ".yml")
 _SHOWN = 8
@@ -32,13 +36,26 @@ def validate(paths: Sequence[str], form: Form, *, strict: bool, colour: bool) ->
     With `strict` a warning counts as an error.
     """
     files = find_workflows(paths or ["."])
-    day = today()
-    found = [diagnostic for file in files for diagnostic in load(file, str(file), today=day)[1]]
+    found = list(_found_in(files))
     counts = ("error", "warning") if strict else ("error",)
     errors = sum(one.severity in counts for one in found)
     text = render(found, form, colour=colour)
     status = ExitStatus.INVALID if errors else ExitStatus.DONE
     return Checked(text, _tally(len(files), found, errors), status)
+
+
+def _found_in(files: Iterable[Path]) -> Iterator[Diagnostic]:
+    """What is to say about files, and once about the project file that each stands under."""
+    day = today()
+    projects: dict[Path, ProjectFile | None] = {}
+    for file in files:
+        project = find_project(file)
+        if project not in projects:
+            projects[project], said = open_project_file(project)
+            yield from said
+        of_project = projects[project]
+        known = None if of_project is None else known_providers(of_project)
+        yield from load(file, str(file), today=day, providers=known)[1]
 
 
 def today() -> datetime.date:
@@ -109,16 +126,21 @@ def _near(path: Path) -> str | None:
     return f"there are: {', '.join(names[:_SHOWN])}{more}" if names else None
 
 
-def load_valid(path: Path, colour: bool) -> tuple[Workflow, str]:
-    """A workflow without errors, and its warnings as text.
-
-    Raises UsageError where there is no such file, InvalidWorkflow with all its mistakes.
-    """
+def find_file(path: Path) -> None:
+    """Raises UsageError where there is no workflow file at a path."""
     find_workflows([str(path)])
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no file that can be read"
         raise UsageError(f"`{path}` is {what}", help=_near(path / "x" if path.is_dir() else path))
-    workflow, found = load(path, str(path), today=today())
+
+
+def load_valid(path: Path, colour: bool, providers: Providers | None) -> tuple[Workflow, str]:
+    """A workflow without errors, and its warnings as text.
+
+    Raises UsageError where there is no such file, InvalidWorkflow with all its mistakes.
+    """
+    find_file(path)
+    workflow, found = load(path, str(path), today=today(), providers=providers)
     text = render([one for one in found if one.severity != "hint"], "full", colour=colour)
     if workflow is None or any(one.severity == "error" for one in found):
         raise InvalidWorkflow(f"{text}\n{path} has mistakes; nothing was sent")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from flowrunner.engine.forecast.counts import Counts
 from flowrunner.engine.outgoing import data_url, filled_input, to_upload
+from flowrunner.engine.servers import SIMULATOR
 from flowrunner.errors import EnvironmentFault
 from flowrunner.events import JSON
 from flowrunner.language.attachments import FileMark
@@ -58,28 +59,31 @@ class Library:
 
 
 def count(
-    counts: Counts, library: Library, endpoint: Endpoint, proxies: Mapping[str, str]
+    counts: Counts, library: Library, endpoints: Mapping[str, Endpoint], proxies: Mapping[str, str]
 ) -> str | None:
-    """Ask for the tokens of every request; a sentence where some could not be counted.
+    """Ask for the tokens of every request; a sentence where some could not be counted. `endpoints`
+    are those of their providers; a simulator stands for all.
 
     Raises EnvironmentFault where the key is not taken.
     """
-    return asyncio.run(_count(counts, library, endpoint, proxies))
+    return asyncio.run(_count(counts, library, endpoints, proxies))
 
 
 async def _count(
-    counts: Counts, library: Library, endpoint: Endpoint, proxies: Mapping[str, str]
+    counts: Counts, library: Library, endpoints: Mapping[str, Endpoint], proxies: Mapping[str, str]
 ) -> str | None:
     slots = asyncio.Semaphore(_AT_ONCE)
     wire = Wire(WireSettings(proxies=proxies, at_once=_AT_ONCE))
-    client = ResponsesClient(wire, endpoint)
+    clients = {name: ResponsesClient(wire, endpoint) for name, endpoint in endpoints.items()}
+    simulator = clients.get(SIMULATOR)
 
     async def one(key: str) -> str | None:
         async with slots:
-            body = library.filled(counts.asked[key])
+            provider, asked = counts.asked[key]
+            body = library.filled(asked)
             if body is None:
                 return "its files would have to be uploaded first"
-            return _noted(counts, key, await _told(client, body))
+            return _noted(counts, key, await _told(simulator or clients[provider], body))
 
     try:
         faults: Sequence[str | None] = await asyncio.gather(*map(one, list(counts.asked)))

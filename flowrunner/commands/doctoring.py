@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from flowrunner import __version__
+from flowrunner.catalog import provider_kind
 from flowrunner.commands.viewing import Viewer
 from flowrunner.diagnostics import did_you_mean
 from flowrunner.engine.plan import DEFAULT_AT_ONCE
@@ -184,6 +185,9 @@ def _provider(settings: Settings, provider: Provider, *, is_chosen: bool) -> Ite
         yield Check("fault" if is_chosen else "warning", "provider", f"{named}: {fault}")
     if not faults:
         host = provider.host or provider.name
+        kind = provider.abilities.kind
+        if kind is not None and provider.name != kind:
+            host += f" ({provider_kind(kind).title})"
         key = f"the key in `{provider.key_name}` is well-formed" if provider.key else "no key"
         yield Check("fine", "provider", f"{named}: {host}, {key}", provider.base_url.source)
 

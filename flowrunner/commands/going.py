@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from flowrunner.catalog import table
@@ -20,6 +21,7 @@ from flowrunner.commands.finishing import tell_end
 from flowrunner.commands.people import Ask, Somebody
 from flowrunner.commands.telling import Teller
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.engine.approvals import LOOK_S
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop, SystemClock
 from flowrunner.engine.run import GRACE_S
@@ -51,12 +53,12 @@ def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
 
 @dataclass(slots=True)
 class Going:
-    """A run at work in this process. `ask` puts a question to the person at the terminal; `secrets`
-    are the values of secret inputs."""
+    """A run at work in this process. `endpoints` has each provider that it asks, by name; `ask`
+    puts a question to the person at the terminal; `secrets` are the values of secret inputs."""
 
     plan: Plan
     journal: Journal
-    endpoint: Endpoint
+    endpoints: Mapping[str, Endpoint]
     operator: Operator
     viewer: Viewer
     wire: Wire
@@ -107,6 +109,7 @@ class Going:
         clock = SystemClock()
         restore = self._on_signals(stop, teller)
         shelf = self._shelf()
+        looking = asyncio.ensure_future(self._look_for_the_end(stop, teller))
         try:
             # The words of the command are part of the origin, and may hold anything.
             await self.journal.append(replace(first, origin=scrubber.scrub_json(first.origin)))
@@ -114,7 +117,7 @@ class Going:
             for warning in self.operator.warnings:
                 await self._warn("settings", warning)
             ports = Ports(
-                sender=ResponsesClient(self.wire, self.endpoint),
+                senders=cache(self._client),
                 journal=self.journal,
                 clock=clock,
                 sleep=asyncio.sleep,
@@ -128,10 +131,22 @@ class Going:
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             restore()
             if shelf is not None:
                 shelf.close()
             await self.wire.aclose()
+
+    def _client(self, provider: str) -> ResponsesClient:
+        return ResponsesClient(self.wire, self.endpoints[provider])
+
+    async def _look_for_the_end(self, stop: Stop, teller: Teller) -> None:
+        """Look whether somebody, in another process, wants no more of the run."""
+        while (said := self.journal.given_up()) is None:  # noqa: ASYNC110  # a process says it
+            await asyncio.sleep(LOOK_S)
+        teller.tell(f"\nStopping: {said.by} gave the run up")
+        stop.cancel(said.by, said.why)
 
     async def _bounded(self) -> Plan:
         """The plan with no more at once than this machine and its proxy carry."""
@@ -139,7 +154,7 @@ class Going:
         if most is not None and self.plan.settings.simulated:
             most //= 2
         why = "this system allows no more open files"
-        if self.wire.proxy_for(self.endpoint.base_url) is not None:
+        if any(self.wire.proxy_for(one.base_url) for one in self.endpoints.values()):
             most, why = min(most or PROXIED_AT_ONCE, PROXIED_AT_ONCE), "a proxy carries no more"
         if most is None or most >= self.plan.at_once:
             return self.plan
@@ -153,7 +168,7 @@ class Going:
     def _shelf(self) -> Index | None:
         if self.plan.settings.simulated or not self.plan.wants_reuse:
             return None
-        return Index.open(self.operator.project)
+        return Index.open(self.operator.project, within=self.plan.settings.reuse_from)
 
     def _remember(self) -> None:
         """Let later runs find what this one paid for. Losing it costs nothing."""

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrunner import catalog
-from flowrunner.commands.checking import load_valid
+from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.counting import Library, count
-from flowrunner.commands.reaching import reach
+from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.commands.wishes import wishes
 from flowrunner.engine.forecast import Forecast, Row, Terms, forecast
 from flowrunner.engine.forecast.counts import Counts
+from flowrunner.engine.plan import may_reuse
 from flowrunner.engine.ports import SystemClock
+from flowrunner.engine.reuse import Reuse
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON
+from flowrunner.journal.index import Index
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.inputs import Given, read_inputs
-from flowrunner.project.settings import MODEL, load_settings
+from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.planned import plan_lines
+from flowrunner.secrets import Scrubber
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,10 @@ class PlanOptions:
 
     simulate: bool = False
     model: str | None = None
+    provider: str | None = None
+    reuse: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     exact: bool = False
     as_json: bool = False
 
@@ -45,17 +55,22 @@ def show_plan(path: Path, given: Given, options: PlanOptions, viewer: Viewer) ->
     Raises UsageError and InvalidWorkflow as a run does, EnvironmentFault where counting needs a key
     that is not there or not taken.
     """
-    workflow, warnings = load_valid(path, viewer.colour)
-    overrides = {MODEL: options.model} if options.model else {}
+    find_file(path)
+    overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     operator = load_settings(path, os.environ, overrides)
-    inputs = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
+    workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
+    read = read_inputs(workflow.inputs, replace(given, workflow_folder=workflow.folder))
+    inputs = Scrubber(operator.secrets()).scrub_json(read)
+    wished = wishes(workflow, operator.project, options)
     if warnings:
         viewer.progress(warnings)
     budget = in_force([workflow.budget, operator.budget])
-    terms = _terms(operator)
+    terms = replace(_terms(workflow, operator), until=options.until)
     if options.exact:
         terms = _counted(workflow, inputs, terms, operator, options, viewer)
-    found = forecast(workflow, inputs, terms)
+    with _shelf(workflow, operator, options, wished["reuse_from"]) as shelf:
+        terms = replace(terms, reuse=Reuse(shelf, wished["reuse"], wished["force"]))
+        found = forecast(workflow, inputs, terms)
     plan = _document(workflow, found, budget, simulated=options.simulate)
     plan["counted_requests"] = None if terms.counts is None else len(terms.counts.told)
     if options.as_json:
@@ -77,10 +92,10 @@ def _counted(
     library = Library()
     terms = replace(terms, counts=Counts(), look_at=library.look_at)
     assert terms.counts is not None
-    with reach(operator, options.simulate) as endpoint:
-        forecast(workflow, inputs, terms)
+    forecast(workflow, inputs, terms)
+    with open_endpoints(operator, terms.counts.providers, simulate=options.simulate) as endpoints:
         proxies = {} if options.simulate else operator.proxies
-        fault = count(terms.counts, library, endpoint, proxies)
+        fault = count(terms.counts, library, endpoints, proxies)
     if fault is not None:
         viewer.progress(f"warning: {fault}; their bounds are as wide as without `--exact`")
     return terms
@@ -98,13 +113,30 @@ def in_force(budgets: Iterable[Money | None]) -> Money | None:
     )
 
 
-def _terms(operator: Operator) -> Terms:
+@contextmanager
+def _shelf(
+    workflow: Workflow, operator: Operator, options: PlanOptions, run: str | None
+) -> Iterator[Index | None]:
+    """Results of earlier runs, where any may be taken."""
+    if options.simulate or not (options.reuse or may_reuse(workflow)):
+        yield None
+        return
+    with Index.open(operator.project, within=run) as index:
+        yield index
+
+
+def _terms(workflow: Workflow, operator: Operator) -> Terms:
+    own = own_provider(workflow, operator)
+    only_own = operator.forced_provider is not None
+    servers = servers_of(workflow, operator, own, only_own=only_own)
     return Terms(
-        prices=operator.prices,
+        prices=servers[own].prices,
         below=operator.below,
         above={"model": operator.model} if operator.model else {},
         limited=operator.budget is not None,
         now=SystemClock().now(),
+        server=lambda named: servers.get(named or own, servers[own]),
+        own_provider=own,
     )
 
 
@@ -122,11 +154,13 @@ def _document(
         "path": workflow.shown,
         "sha256": workflow.sha256,
         "simulated": simulated,
+        "provider": found.provider,
         "prices_date": catalog.prices_date(),
         "steps": [_step(row) for row in found.rows],
         "low_usd": found.cost.low,
         "high_usd": found.cost.high,
         "about_usd": found.cost.about,
+        "saved_usd": sum(row.saved_usd for row in found.rows),
         "budget": limits,
     }
 
@@ -138,10 +172,13 @@ def _step(row: Row) -> dict[str, JSON]:
         "order": row.order,
         "verb": row.verb,
         "model": row.model,
-        "will": row.will,
+        "provider": row.provider,
+        "will": row.shown,
         "fewest": row.fewest,
         "most": row.most,
         "items": row.of,
+        "reused": row.reused,
+        "saved_usd": row.saved_usd,
         "rounds": row.rounds,
         "because": row.because,
         "low_usd": row.cost.low,

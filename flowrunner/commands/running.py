@@ -8,45 +8,42 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.commands.changes import (
-    changed_attachments,
-    changed_inputs,
-    changed_texts,
-    paths_of,
-)
-from flowrunner.commands.checking import load_valid, today
+from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
+from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
+from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
+from flowrunner.commands.wishes import wishes
 from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
-from flowrunner.engine.plan import Plan, Settings, check_models, check_storing, thaw_settings
+from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
 from flowrunner.engine.ports import SystemClock
-from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
+from flowrunner.engine.run import given_up_sentence
+from flowrunner.engine.servers import SIMULATOR, Server
+from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
-from flowrunner.journal.runs import HOME, create_run_folder, find_run
+from flowrunner.journal.runs import create_run_folder, find_run
 from flowrunner.journal.state import RunState
-from flowrunner.language.load import load_text
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
-from flowrunner.project.inputs import Given, read_inputs
-from flowrunner.project.settings import KEY, MODEL, load_settings
+from flowrunner.project.inputs import Given, read_inputs, read_sourced
+from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
+from flowrunner.project.sources import freeze_sources
 from flowrunner.report.figures import money
 from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
-from flowrunner.simulator import Simulator
-from flowrunner.wire import Endpoint, Secret
+from flowrunner.wire import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +51,26 @@ class RunOptions:
     """What the command line decides about a run; None means that it decides nothing.
 
     `max_cost_usd` bounds the whole run. `reuse` takes results of earlier runs where a step says
-    nothing about it. `accept_changes` goes on with files that were edited since the run began,
-    `asks_held` asks once more for answers that were lost and held. `wait` says whether responses in
+    nothing about it: of any ("any") or of the run of that name; none for the steps in `force`.
+    `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
+    that were edited since the run began, `asks_held` asks once more for answers that were lost and
+    held, `failed_only` does again what failed and nothing else. `wait` says whether responses in
     the background are waited for, `cancel_background` that a signal cancels them.
     """
 
     simulate: bool = False
     model: str | None = None
+    provider: str | None = None
     at_once: int | None = None
     timeout_s: float | None = None
     on_unknown: OnUnknown | None = None
     max_cost_usd: float | None = None
-    reuse: bool = False
+    reuse: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     accept_changes: bool = False
     asks_held: bool = False
+    failed_only: bool = False
     wait: bool | None = None
     cancel_background: bool = False
     yes: bool = False
@@ -86,14 +89,16 @@ def start(
 
     Raises UsageError, InvalidWorkflow and EnvironmentFault before anything is sent.
     """
-    loaded, warnings = load_valid(workflow, viewer.colour)
-    operator = _operator(workflow, options)
-    read = read_inputs(loaded.inputs, replace(given, workflow_folder=loaded.folder))
-    secrets = secret_values(loaded.inputs, read)
-    inputs = Scrubber(operator.secrets()).scrub_json(read)
-    with _endpoint(operator, options.simulate) as endpoint:
-        clock = SystemClock()
-        plan = Plan("", clock.now(), loaded, inputs, _settings(endpoint, operator, options, ask))
+    operator, loaded, warnings = _loaded(workflow, options, viewer)
+    read = read_sourced(loaded.inputs, replace(given, workflow_folder=loaded.folder))
+    secrets = secret_values(loaded.inputs, read.values)
+    inputs = Scrubber(operator.secrets()).scrub_json(read.values)
+    clock = SystemClock()
+    settings = _settings(loaded, operator, options, ask)
+    settings = replace(settings, **wishes(loaded, operator.project, options))
+    plan = Plan("", clock.now(), loaded, inputs, settings)
+    with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
+        plan = _placed(plan, endpoints)
         check_models(plan)
         check_storing(plan)
         _confirm(plan, operator, options, ask)
@@ -106,11 +111,20 @@ def start(
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
         frozen = plan.frozen(operator.project)
+        frozen["sources"] = freeze_sources(read.sources)
         frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             return going.run(first, as_json=options.as_json)
+
+
+def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, Workflow, str]:
+    """The settings that a workflow is run with, the workflow without errors, its warnings."""
+    find_file(path)
+    operator = _operator(path, options)
+    workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
+    return operator, workflow, warnings
 
 
 def resume(
@@ -125,24 +139,58 @@ def resume(
     folder = find_run(find_project(Path.cwd()), spec)
     with Journal.open(folder, writable=True) as journal:
         state = journal.replay()
-        is_done = state.exit_status is ExitStatus.DONE
-        if is_done and not options.accept_changes and not _lacks_files(state):
-            raise UsageError(
-                f"the run {state.run} is done; there is nothing to resume",
-                help=f"`flowrunner show {state.run} --result` prints its result, "
-                f"`flowrunner report {state.run}` writes its report again",
-            )
-        kept = _Kept(journal, state, _project_of(folder))
+        _check_wanted(journal, state.run)
+        kept = Kept(journal, state, project_of(folder))
         operator = _operator(kept.folder, options)
-        plan = _attended(kept.plan(operator, options, viewer), options, ask)
+        scrubber = Scrubber(operator.secrets())
+        kept = replace(kept, scrubber=scrubber, providers=operator.known_providers)
+        kept.show(viewer)
+        if kept.changes and not options.accept_changes:
+            raise kept.refusal()
+        _check_left(state, options, has_changes=bool(kept.changes))
+        plan = _decided(kept.plan(viewer), operator, options)
+        plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
-        with _endpoint(operator, plan.settings.simulated) as endpoint:
-            _check_same_server(plan, endpoint)
+        simulated = plan.settings.simulated
+        with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
             wire = open_wire(plan, operator.proxies)
-            going = Going(plan, journal, endpoint, operator, viewer, wire, ask, secrets)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
             return going.run(first, as_json=options.as_json)
+
+
+def _check_wanted(journal: Journal, run: str) -> None:
+    """Raises UsageError for a run that somebody gave up."""
+    said = journal.given_up()
+    if said is not None:
+        raise UsageError(
+            f"the run {run} is not taken up again: {given_up_sentence(said.by, said.why)}",
+            help=f"start a new one; `--reuse {run}` takes what this one paid for",
+        )
+
+
+def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> None:
+    """Raises UsageError where there is nothing to do that the options mean."""
+    is_done = state.exit_status is ExitStatus.DONE and not state.left_out
+    if is_done and not has_changes and not _lacks_files(state):
+        raise UsageError(
+            f"the run {state.run} is done; there is nothing to resume",
+            help=f"`flowrunner show {state.run} --result` prints its result, "
+            f"`flowrunner report {state.run}` writes its report again",
+        )
+    if not options.failed_only:
+        return
+    if options.asks_held:
+        raise UsageError(
+            "`--failed-only` leaves alone what is held, and `--on-unknown retry_once` asks for it",
+            help="choose one of them",
+        )
+    if all(step.status != "failed" for step in state.steps.values()):
+        raise UsageError(
+            f"no step of the run {state.run} failed; nothing was sent",
+            help=f"`flowrunner resume {state.run}` goes on with what is left of it",
+        )
 
 
 def _lacks_files(state: RunState) -> bool:
@@ -178,6 +226,9 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         above=plan.settings.above,
         limited=plan.settings.budget is not None,
         now=plan.started_at,
+        server=plan.settings.server,
+        own_provider=plan.settings.provider,
+        until=plan.settings.until,
     )
     most = forecast(plan.workflow, plan.inputs, terms).cost.high
     if most is not None and most <= limit:
@@ -189,14 +240,18 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
 
 
 def _settings(
-    endpoint: Endpoint, operator: Operator, options: RunOptions, ask: Ask | None
+    workflow: Workflow, operator: Operator, options: RunOptions, ask: Ask | None
 ) -> Settings:
     model = options.model or operator.model
     limits = operator.limits
+    only_own = operator.forced_provider is not None
+    provider = own_provider(workflow, operator)
+    others = servers_of(workflow, operator, provider, only_own=only_own)
+    own = others.pop(provider)
     return Settings(
-        provider=endpoint.name,
-        base_url=endpoint.base_url,
-        key_name=operator.provider_named(None).key_name or KEY,
+        provider=SIMULATOR if options.simulate else own.provider,
+        base_url=own.base_url,
+        key_name=own.key_name,
         simulated=options.simulate,
         above={"model": model} if model else {},
         at_once=options.at_once,
@@ -205,12 +260,38 @@ def _settings(
         below=operator.below,
         file_limits=(limits.at_once, limits.timeout_s),
         budget=_budget(operator, options),
-        prices=operator.prices,
-        reuse=options.reuse,
-        supports=operator.provider_named(None).supports,
+        prices=own.prices,
+        others={} if options.simulate else others,
+        only_provider=only_own,
+        supports={} if options.simulate else own.supports,
+        models=None if options.simulate else own.models,
         waits=options.waits(options.simulate, ask),
         cancels_background=options.cancel_background,
     )
+
+
+def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
+    """The plan of a simulated run with the address of its simulator."""
+    if not plan.settings.simulated:
+        return plan
+    base_url = endpoints[SIMULATOR].base_url
+    return replace(plan, settings=replace(plan.settings, base_url=base_url))
+
+
+def _decided(plan: Plan, operator: Operator, options: RunOptions) -> Plan:
+    """The plan of a run with what is decided anew when it is resumed."""
+    began = plan.settings
+    settings = replace(
+        began,
+        at_once=options.at_once or began.at_once,
+        timeout_s=options.timeout_s or began.timeout_s,
+        budget=_budget(operator, options) or began.budget,
+        prices=operator.prices_at(began.provider),
+        asks_held=options.asks_held,
+        failed_only=options.failed_only,
+        others=_others(plan.workflow, operator, began),
+    )
+    return replace(plan, settings=settings)
 
 
 def _budget(operator: Operator, options: RunOptions) -> Money | None:
@@ -220,18 +301,8 @@ def _budget(operator: Operator, options: RunOptions) -> Money | None:
 
 
 def _operator(start_: Path, options: RunOptions) -> Operator:
-    overrides = {MODEL: options.model} if options.model else {}
+    overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     return load_settings(start_, os.environ, overrides)
-
-
-@contextmanager
-def _endpoint(operator: Operator, simulate: bool) -> Iterator[Endpoint]:
-    """Where requests go: the provider, or a simulator that lives as long as the run."""
-    if not simulate:
-        yield operator.endpoint()
-        return
-    with Simulator() as simulator:
-        yield Endpoint(name="simulator", base_url=simulator.base_url, key=Secret("simulated"))
 
 
 def _first_event(plan: Plan) -> RunStarted:
@@ -245,6 +316,7 @@ def _first_event(plan: Plan) -> RunStarted:
         simulated=plan.settings.simulated,
         steps=tuple(step.id for step in plan.workflow.steps),
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
+        others={name: server.base_url for name, server in plan.settings.others.items()},
     )
 
 
@@ -256,141 +328,20 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
     )
 
 
-def _project_of(folder: Path) -> Path:
-    """The project that a run folder stands in; of a copied one, the project it was copied to."""
-    above = folder.absolute().parents
-    inside = len(above) > 2 and above[1].name == HOME
-    return above[2] if inside else find_project(folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a journal keeps of the plan that its run began with; also where the process ended before
-    its first record."""
-
-    journal: Journal
-    state: RunState
-    project: Path
-
-    @property
-    def place(self) -> Mapping[str, str]:
-        """`folder` of the workflow, relative to the project, and the path as it is `shown`."""
-        place: Mapping[str, str] = json.loads(self.journal.frozen("place"))
-        return place
-
-    @property
-    def folder(self) -> Path:
-        """The workflow's folder."""
-        return self.project / self.place["folder"]
-
-    def plan(self, operator: Operator, options: RunOptions, viewer: Viewer) -> Plan:
-        """The plan to go on with. Raises UsageError where files were edited and that was not
-        accepted."""
-        texts = json.loads(self.journal.frozen("files"))
-        inputs = json.loads(self.journal.frozen("inputs"))
-        changed = self._changed(texts, inputs, options, viewer)
-        workflow = self._edited(viewer) if changed else self._workflow(texts)
-        settings = thaw_settings(self.journal.frozen("settings").decode())
-        plan = Plan(
-            run=self.state.run or self.journal.folder.name,
-            started_at=self.state.started_at or self.journal.created_at,
-            workflow=workflow,
-            inputs=self._read_again(workflow, inputs) if changed else inputs,
-            settings=replace(
-                settings,
-                at_once=options.at_once or settings.at_once,
-                timeout_s=options.timeout_s or settings.timeout_s,
-                budget=_budget(operator, options) or settings.budget,
-                prices=operator.prices,
-                recheck=changed or self._is_marked,
-                asks_held=options.asks_held,
-            ),
-        )
-        if changed:
-            self._keep(plan)
-        return plan
-
-    def _workflow(self, texts: Mapping[str, str]) -> Workflow:
-        text = self.journal.frozen("workflow").decode()
-        day = today()
-        found, said = load_text(text, self.place["shown"], self.folder, today=day, files=texts)
-        if found is None:
-            run = self.journal.folder.name
-            first = next((one.message for one in said if one.severity == "error"), "")
-            raise JournalUnusable(
-                f"the run {run} began with a workflow that this version does not take: {first}",
-                help="start a new run",
-            )
-        return found
-
-    def _changed(
-        self,
-        texts: Mapping[str, str],
-        inputs: Mapping[str, object],
-        options: RunOptions,
-        viewer: Viewer,
-    ) -> bool:
-        name = Path(self.place["shown"]).name
-        kept = {name: self.journal.frozen("workflow").decode(), **texts}
-        changes = [
-            *changed_texts(self.folder, kept),
-            *changed_inputs(self.folder, inputs),
-            *changed_attachments(self.folder, self._attached()),
-        ]
-        for change in changes:
-            viewer.progress("\n".join(change.lines()))
-        if changes and not options.accept_changes:
-            names = ", ".join(f"`{change.name}`" for change in changes)
+def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:
+    """The providers beside the run's own, as they are now. Raises UsageError where one that the run
+    began with stands elsewhere: results of two servers are not mixed by accident."""
+    if frozen.simulated:
+        return {}
+    only_own = frozen.only_provider
+    now = servers_of(workflow, operator, frozen.provider, only_own=only_own)
+    began = {frozen.provider: frozen.server(None), **frozen.others}
+    for name, server in now.items():
+        if name in began and server.base_url != began[name].base_url:
+            said = operator.provider_named(name).base_url.name
             raise UsageError(
-                f"since the run began {names} changed; nothing was sent",
-                help="`flowrunner resume --accept-changes` goes on with what is there now and does "
-                "again exactly what the changes touch; or put the files back as they were",
+                f"the run began at {began[name].base_url}, and {said} now says {server.base_url}",
+                help=f"set {said} as it was, or start a new run",
             )
-        return bool(changes)
-
-    def _attached(self) -> dict[str, str]:
-        """The files that steps attach, as the run found them; of none in an older journal."""
-        if "attached" not in self.journal.frozen_names():
-            return {}
-        found: dict[str, str] = json.loads(self.journal.frozen("attached"))
-        return found
-
-    def _edited(self, viewer: Viewer) -> Workflow:
-        path = self.folder / Path(self.place["shown"]).name
-        return load_valid(Path(os.path.relpath(path)), viewer.colour)[0]
-
-    def _read_again(self, workflow: Workflow, inputs: Mapping[str, object]) -> Mapping[str, object]:
-        """The inputs as before, files as they are now."""
-        declared = {known.name for known in workflow.inputs}
-        paths = {name: paths_of(inputs[name]) for name in inputs if name in declared}
-        files = {name: found for name, found in paths.items() if found is not None}
-        rest = {name: inputs[name] for name in paths.keys() - files.keys()}
-        anew = [known for known in workflow.inputs if known.name not in rest]
-        folder = workflow.folder
-        return rest | read_inputs(anew, Given(values=files, folder=folder, workflow_folder=folder))
-
-    def _keep(self, plan: Plan) -> None:
-        frozen = plan.frozen(self.project)
-        names = ("workflow", "files", "inputs", "graph")
-        contents = {name: frozen[name] for name in names} | {"settings": self._marked()}
-        contents["attached"] = json.dumps(written_out_files(plan.workflow))
-        self.journal.refreeze(contents)
-
-    @property
-    def _is_marked(self) -> bool:
-        """Whether changes were accepted before: what is done may still be that of the old files."""
-        return bool(json.loads(self.journal.frozen("settings"))["recheck"])
-
-    def _marked(self) -> str:
-        settings = json.loads(self.journal.frozen("settings"))
-        return json.dumps(settings | {"recheck": True}, ensure_ascii=False)
-
-
-def _check_same_server(plan: Plan, endpoint: Endpoint) -> None:
-    """A run goes on where it began: results of two servers are not mixed by accident."""
-    if not plan.settings.simulated and endpoint.base_url != plan.settings.base_url:
-        raise UsageError(
-            f"the run began at {plan.settings.base_url}, and OPENAI_BASE_URL now says "
-            f"{endpoint.base_url}",
-            help="set OPENAI_BASE_URL as it was, or start a new run",
-        )
+    now.pop(frozen.provider)
+    return now

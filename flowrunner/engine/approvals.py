@@ -70,16 +70,16 @@ def _waiting(unit: Unit, text: str, mark: str) -> Ending:
 
 
 def _ended(decision: Decision, mark: str) -> Ending:
-    output = {"granted": decision.granted, "by": decision.by, "reason": decision.why}
-    result = StepResult("succeeded", output=output, has_output=True)
+    # What was said and by whom is on record as `ApprovalGiven`; a step without a declared shape
+    # offers no `.output`.
     if decision.granted:
-        return Ending("succeeded", result=result, fingerprint=mark)
+        return Ending("succeeded", result=StepResult("succeeded"), fingerprint=mark)
     why = f": {decision.why}" if decision.why else ""
     return Ending(
         "cancelled",
         "denied",
         f"{decision.by} did not agree{why}",
         "nothing below it was done",
-        result,
+        StepResult("cancelled"),
         fingerprint=mark,
     )

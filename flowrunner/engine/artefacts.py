@@ -23,7 +23,7 @@ from flowrunner.events import JSON, Segment, StepResult, Warned
 from flowrunner.language.paths import safe_name
 from flowrunner.responses.artefacts import Artefact, artefacts
 from flowrunner.responses.outcome import Answered, Refused
-from flowrunner.responses.retry import Asked, GiveUp
+from flowrunner.responses.retry import GiveUp
 
 ARTEFACTS = "files"
 """The folder of a run in which its artefacts stand; their paths begin with it."""
@@ -95,11 +95,11 @@ async def _saved(folder: _Folder, artefact: Artefact, content: bytes) -> str:
 
 async def _fetched(unit: Unit, artefact: Artefact) -> bytes | str:
     """The bytes of a file in a container; the end of a sentence where they cannot be had."""
-    shared, asked = unit.shared, Asked(key_name=unit.shared.plan.settings.key_name)
+    shared, server = unit.shared, unit.server
     errand = Errand("GET", artefact.path or "", "a file of a container", timeout_s=_FETCH_S)
     try:
         async with shared.limits.room():
-            told = await ask(errand, shared.ports, shared.stop, asked)
+            told = await ask(errand, server.provider, shared.ports, shared.stop, server.asked)
     except Stopped:
         return "was not fetched before the run was ended"
     if isinstance(told, Refused):

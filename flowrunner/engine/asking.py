@@ -45,8 +45,10 @@ class Errand:
         return "application/json" if self.form is None else self.form[1]
 
 
-async def ask(errand: Errand, ports: Ports, stop: Stop, asked: Asked) -> Told | GiveUp | Refused:
-    """What the server tells; a refusal for good as it is where it says that there is no such thing.
+async def ask(
+    errand: Errand, provider: str, ports: Ports, stop: Stop, asked: Asked
+) -> Told | GiveUp | Refused:
+    """What a provider tells; a refusal for good as it is where it says that there is no such thing.
 
     Raises Stopped when the run is ended meanwhile.
     """
@@ -54,7 +56,7 @@ async def ask(errand: Errand, ports: Ports, stop: Stop, asked: Asked) -> Told | 
     while True:
         if stop.reason is not None:
             raise Stopped
-        reply = await ports.sender.ask(
+        reply = await ports.senders(provider).ask(
             errand.method,
             errand.path,
             timeout_s=errand.timeout_s,

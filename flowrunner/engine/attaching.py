@@ -274,4 +274,11 @@ def called_run(unit: Unit, call: CallWorkflow, given: Mapping[str, JSON], names:
         for path, file in _files_in(given.get(each.name), each, called):
             if is_written_out or file in of_caller:
                 known[path] = file
-    return FileRun(called, names, path=unit.path, given=known, of_answers=frozenset(of_answers))
+    return FileRun(
+        called,
+        names,
+        path=unit.path,
+        given=known,
+        of_answers=frozenset(of_answers),
+        capped_to=caller.capped_to or caller.workflow.provider,
+    )

@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.outcomes import cleaned
-from flowrunner.engine.ports import Stopped
+from flowrunner.engine.ports import Sender, Stopped
+from flowrunner.engine.servers import Server
 from flowrunner.engine.shared import Shared
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus
@@ -72,21 +73,26 @@ Ended: TypeAlias = Found | Later
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Follows the responses of one unit, without a slot but while it looks.
+    """Follows the responses of one unit at its server, without a slot but while it looks.
 
     `is_over` says whether the unit may do nothing more. Where nobody `waits` for the run, a
     response is left to a later resume as soon as all else in the run waits too.
     """
 
     shared: Shared
+    server: Server
     asked: Asked
     is_over: Callable[[bool], bool]
+
+    @property
+    def _sender(self) -> Sender:
+        return self.shared.ports.senders(self.server.provider)
 
     def claims(self, response_id: str, address: Address) -> bool:
         """Whether an id is this call's own: a server that gives one id to two calls is not
         believed (Responses API: `id` is unique)."""
         mine = (address.unit, address.attempt, address.turn, address.post)
-        return self.shared.accepted.setdefault(response_id, mine) == mine
+        return self.shared.accepted.setdefault(f"{self.server.who} {response_id}", mine) == mine
 
     async def follow(self, pending: Pending, look: Look, left_s: float) -> Ended:
         """Look until the response has ended, at most for `left_s` seconds; then it is cancelled.
@@ -118,7 +124,7 @@ class Follower:
     async def cancelled(self, response_id: str) -> Answered | None:
         """Wish the end of a response; the response as it ended, perhaps before the wish came. None
         where the server does not say."""
-        sender, sleep = self.shared.ports.sender, self.shared.ports.sleep
+        sender, sleep = self._sender, self.shared.ports.sleep
         for number in range(CANCEL_TRIES):
             if number:
                 await sleep(float(number))
@@ -144,8 +150,9 @@ class Follower:
     async def _look(self, response_id: str, left_s: float) -> Outcome | None:
         """One look; None where the end of the run came first."""
         seconds = min(max(left_s, CANCEL_TIMEOUT_S), LOOK_TIMEOUT_S)
-        sender = self.shared.ports.sender
-        looking = asyncio.ensure_future(self._free(sender.retrieve(response_id, timeout_s=seconds)))
+        looking = asyncio.ensure_future(
+            self._free(self._sender.retrieve(response_id, timeout_s=seconds))
+        )
         await until_first(looking, self.shared.stop.asked.wait())
         return looking.result() if looking.done() and not looking.cancelled() else None
 
@@ -165,8 +172,10 @@ class Follower:
 
     async def _leave(self, pending: Pending) -> Found:
         """The run is being ended: the response goes on for a resume, or is cancelled where the
-        operator wants that."""
-        if self.shared.plan.settings.cancels_background and self.shared.stop.is_signal:
+        operator wants that, or nobody wants more of the run."""
+        stop = self.shared.stop
+        wanted = self.shared.plan.settings.cancels_background and stop.is_signal
+        if wanted or stop.reason == "cancel":
             final = await self.cancelled(pending.response_id)
             if final is not None:
                 return Found(final, pending.polls, "stopped")

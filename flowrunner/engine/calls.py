@@ -7,13 +7,12 @@ follows is decided by `responses.retry`; what the answer is worth by the step.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from flowrunner.engine.background import Follower, Found, Pending
+from flowrunner.engine.books import Books
 from flowrunner.engine.budget import Budget, Reservation
 from flowrunner.engine.drafts import Draft
 from flowrunner.engine.estimate import likely, worst_case
@@ -22,17 +21,16 @@ from flowrunner.engine.outcomes import (
     call_cost_usd,
     cleaned,
     crashed,
-    event_of,
     has_acted,
     interrupted,
     journaled_answer,
     took_s,
-    twice_named,
 )
 from flowrunner.engine.ports import Ports, Stop, Stopped
-from flowrunner.engine.pricing import Prices
+from flowrunner.engine.promises import Promise
+from flowrunner.engine.servers import Server
 from flowrunner.engine.together import until_first
-from flowrunner.events import JSON, Address, CallAnswered, CallSent
+from flowrunner.events import JSON, Address
 from flowrunner.journal.state import CallState
 from flowrunner.responses.background import Look, begin, go_on
 from flowrunner.responses.outcome import Accepted, Answered, Final, Lost, Outcome
@@ -61,23 +59,24 @@ Fill = Callable[[dict[str, JSON], Address, float], Awaitable[dict[str, JSON] | G
 
 @dataclass(slots=True)
 class Caller:
-    """Sends the requests of one unit of the run `run`.
+    """Sends the requests of one unit of the run `run` to `server`, its provider.
 
-    `left_s` are the seconds that it may still work; waiting for a slot, or because the `server`
+    `left_s` are the seconds that it may still work; waiting for a slot, or because the server
     allows no more, does not count. `begin` is called when the first request has its slot.
     `is_over` says whether nothing more may be sent, of a unit that has sent something already or of
     one that has not. With a `budget` the most that a request may cost is set aside before it
     leaves; `earlier_tokens` are those of the response that it goes on from. `compacts` says that
     it is asked for a shorter history. `partial` is what had come of the answer that was lost last.
     `fill` puts the bytes of files into a request, which is journaled without them. A response in
-    the background is left to the `follower`.
+    the background is left to the `follower`. `halt` is told of an end after which nobody can
+    succeed.
     """
 
     run: str
+    server: Server
     ports: Ports
     stop: Stop
     limits: Limits
-    server: str
     policy: RetryPolicy
     asked: Asked
     left_s: float
@@ -85,15 +84,15 @@ class Caller:
     begin: Callable[[], Awaitable[None]]
     is_over: Callable[[bool], bool]
     follower: Follower
+    books: Books
     may_change_things: bool = False
     fill: Fill | None = None
     budget: Budget | None = None
-    prices: Prices | None = None
+    halt: Callable[[GiveUp], None] = lambda _: None
     earlier_tokens: int | None = None
     compacts: bool = False
     has_sent: bool = False
     partial: str = ""
-    answered: list[CallAnswered] = field(default_factory=list)
     _tries: Tries = field(default_factory=Tries)
     _waited_s: float = 0.0
 
@@ -135,7 +134,7 @@ class Caller:
             return None, Retry(self._rest_of_wait(last), "")
         decision = self._decide(outcome)
         if last is not None and last.state == "sent":
-            await self._record(last.address, outcome, decision, {})
+            await self.books.enter(last.address, outcome, decision, {})
         return outcome, decision
 
     async def _collect(
@@ -184,7 +183,7 @@ class Caller:
         if isinstance(outcome, Answered):
             worked_s = took_s(outcome, self.ports.clock.now() - pending.sent_at)
             outcome = replace(outcome, elapsed_s=worked_s)
-        await self._record(pending.address, outcome, decision, body, polls=found.polls)
+        await self.books.enter(pending.address, outcome, decision, body, polls=found.polls)
 
     def _rest_of_wait(self, last: CallState | None) -> float:
         """What is left of a wait that an earlier process had begun, in seconds."""
@@ -197,12 +196,14 @@ class Caller:
         API still works on are cancelled."""
         for call in calls:
             if call.state == "sent":
-                await self._record(call.address, crashed(call), None, {})
+                await self.books.enter(call.address, crashed(call), None, {})
             elif call.state == "accepted":
                 await self._abandon(call)
 
     async def _abandon(self, call: CallState) -> None:
-        final = await self.follower.cancelled(call.response_id or "")
+        final = None
+        if self.server.is_of(call.provider):
+            final = await self.follower.cancelled(call.response_id or "")
         if final is not None:
             request = self.ports.journal.body(call.sent_seq, "request")
             found = Found(final, (call.polls or 0) + 1)
@@ -217,7 +218,7 @@ class Caller:
         if self.compacts and self.earlier_tokens is not None:
             # What is made shorter is no longer than it was.
             bounded = {**body, "max_output_tokens": self.earlier_tokens}
-        worst = worst_case(bounded, self.prices, self.earlier_tokens)
+        worst = worst_case(bounded, self.server.prices, self.earlier_tokens)
         with await self.budget.reserve(worst) as reserved:
             outcome, decision = await self._post_and_follow(address, body, reserved)
             self._settle(reserved, outcome, body)
@@ -250,7 +251,7 @@ class Caller:
         if isinstance(outcome, Answered):
             usage = outcome.usage
             tokens = None if usage is None else usage.input + usage.output
-            reserved.settle(call_cost_usd(outcome, body, self.prices), tokens)
+            reserved.settle(call_cost_usd(outcome, body, self.server.prices), tokens)
         elif not isinstance(outcome, Lost | Accepted):
             reserved.release()
 
@@ -258,7 +259,7 @@ class Caller:
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[Outcome | None, Decision | None]:
         """One POST in a slot, and what follows from it; None where its answer comes later."""
-        way = (self.server, str(body.get("model")))
+        way = (self.server.base_url, str(body.get("model")))
         room_for = self.limits.room(way, lambda: _likely_tokens(body), self._is_over)
         async with room_for as room:
             if self._is_over():
@@ -277,13 +278,15 @@ class Caller:
                 self.left_s -= self.ports.clock.monotonic() - began
             room.outcome = outcome
             if isinstance(outcome, Accepted):
-                await self._record(address, outcome, None, body)
                 return outcome, None
             self._tries = self._tries.counting(outcome, self._waited_s)
             self._waited_s = 0.0
             self.partial = outcome.partial if isinstance(outcome, Lost) else ""
             decision = self._decide(outcome)
-            await self._record(address, outcome, decision, body)
+            if isinstance(decision, GiveUp) and decision.stops_run:
+                # Before the room is free: whoever waits for it shall not ask in vain.
+                self.halt(decision)
+            await self.books.enter(address, outcome, decision, body)
         return outcome, decision
 
     def _is_over(self) -> bool:
@@ -297,24 +300,25 @@ class Caller:
         request_id = f"{unit}/{address.attempt}.{address.turn}.{address.post}"
         progress, draft = Progress(), Draft(address.unit, self.ports.live)
         longest_s = self.left_s if body.get("stream") is True else REQUEST_TIMEOUT_S
-        send = partial(self.ports.sender.send, watch=draft.take)
+        sender = self.ports.senders(self.server.provider)
+        send = partial(sender.send, watch=draft.take)
+        promise = Promise(address, body, self.books, self.follower)
         try:
-            await self._record_sent(address, body, request_id)
-            outcome = await (self.ports.sender.compact if self.compacts else send)(
+            await self.books.enter_sent(address, body, request_id)
+            sending = (sender.compact if self.compacts else send)(
                 filled,
                 client_request_id=request_id,
                 timeout_s=min(self.left_s, longest_s),
                 fresh=self.fresh,
                 progress=progress,
             )
+            outcome = await promise.while_named(sending, draft, progress)
         except asyncio.CancelledError:
             ended = cleaned(draft.given_up(interrupted(progress)), self.ports.scrubber)
-            await asyncio.shield(self._record(address, ended, None, {}))
+            if not promise.is_kept:
+                await asyncio.shield(self.books.enter(address, ended, None, {}))
             raise
-        outcome = cleaned(outcome, self.ports.scrubber)
-        if isinstance(outcome, Accepted) and not self.follower.claims(outcome.response_id, address):
-            return twice_named(outcome)
-        return outcome
+        return await promise.of(cleaned(outcome, self.ports.scrubber))
 
     def _decide(self, outcome: Final) -> Decision:
         decision = decide(outcome, self._tries, self.policy, self.ports.random(), self.asked)
@@ -336,39 +340,6 @@ class Caller:
         await until_first(self.ports.sleep(wait_s), self.stop.asked.wait())
         if self.stop.reason is not None:
             raise Stopped
-
-    async def _record_sent(self, address: Address, body: dict[str, JSON], request_id: str) -> None:
-        text = json.dumps(body, ensure_ascii=False, sort_keys=True)
-        await self.ports.journal.append(
-            CallSent(
-                at=self.ports.clock.now(),
-                address=address,
-                model=body.get("model"),
-                client_request_id=request_id,
-                request_sha256=hashlib.sha256(text.encode()).hexdigest(),
-                request=self.ports.scrubber.scrub_json(body),
-            )
-        )
-
-    async def _record(
-        self,
-        address: Address,
-        outcome: Outcome,
-        decision: Decision | None,
-        body: Mapping[str, JSON],
-        *,
-        polls: int | None = None,
-    ) -> None:
-        retry_in_s = decision.wait_s if isinstance(decision, Retry) else None
-        cost = None
-        if isinstance(outcome, Answered):
-            cost = call_cost_usd(outcome, body, self.prices)
-        event = event_of(outcome, address, self.ports.clock.now(), retry_in_s, cost)
-        if isinstance(event, CallAnswered):
-            event = replace(event, polls=polls)
-        await self.ports.journal.append(event)
-        if isinstance(event, CallAnswered):
-            self.answered.append(event)
 
 
 def _likely_tokens(body: dict[str, JSON]) -> int:

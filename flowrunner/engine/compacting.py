@@ -49,7 +49,7 @@ async def shorten(
     """The past of a unit, shorter; or why there is none. Raises Stopped, BudgetRefusal."""
     inner = replace(unit, path=(*unit.path, Segment(VERB)), has_started=False)
     request = _request(past, body)
-    mark = fingerprint(VERB, unit.shared.plan.settings.server, request)
+    mark = fingerprint(VERB, unit.server.who, request)
     known = already(inner, mark)
     if known is not None and known.status != "succeeded":
         is_told = unit.before is not None and unit.before.status == known.status

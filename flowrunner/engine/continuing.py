@@ -14,7 +14,7 @@ from flowrunner import catalog
 from flowrunner.engine.attaching import recall_parts
 from flowrunner.engine.place import unit_name
 from flowrunner.engine.pricing import undated
-from flowrunner.engine.shared import Shared
+from flowrunner.engine.servers import Server
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, Segment
 from flowrunner.language.request import Prompt
@@ -155,11 +155,9 @@ def with_thoughts(unit: Unit, prompt: Prompt, body: dict[str, JSON]) -> dict[str
     """The request of a step that another one continues, or that goes on after calls of tools: where
     its response is not kept, with what the model thinks in it, so that it can be sent again."""
     model = body.get("model")
-    if (
-        not (prompt.is_continued or prompt.tools)
-        or not isinstance(model, str)
-        or is_kept(unit.shared, body)
-    ):
+    if not (prompt.is_continued or prompt.tools) or not isinstance(model, str):
+        return body
+    if is_kept(unit.server, body):
         return body
     known = catalog.model(model) or catalog.model(undated(model))
     if known is None or not known.reasons:
@@ -177,23 +175,32 @@ def past_of(unit: Unit, prompt: Prompt) -> Past:
     result = unit.shared.ports.journal.result(_unit_of(unit, name)) or {}
     exchange = _found(unit, name)
     asked = _rendered(unit, name) if exchange is None else exchange.request
-    is_there, tokens = is_kept(unit.shared, asked), None
+    own, elsewhere = unit.server_of(prompt), _is_elsewhere(unit, prompt, name)
+    is_there, tokens = is_kept(own, asked) and not elsewhere, None
     if exchange is not None:
         is_there = is_there and exchange.response.get("store") is not False
         used = read_usage(exchange.response.get("usage"))
         tokens = None if used is None else used.input + used.output
     return Past(
         response_id=result.get("response_id"),
-        way="id" if is_there else "items",
+        way="id" if is_there else "whole" if elsewhere else "items",
         memory=None if exchange is None else Memory(of=(unit, name)),
         tokens=tokens,
+        # What a model thought can be read only where it was thought.
+        is_thoughtless=elsewhere,
     )
 
 
-def is_kept(shared: Shared, asked: Mapping[str, JSON]) -> bool:
+def _is_elsewhere(unit: Unit, prompt: Prompt, parent: str) -> bool:
+    """Whether the response that a step goes on from is one of another provider."""
+    step = unit.place.file.workflow.step(parent)
+    above = step.verb if step and isinstance(step.verb, Prompt) else prompt
+    return unit.server_of(above).provider != unit.server_of(prompt).provider
+
+
+def is_kept(server: Server, asked: Mapping[str, JSON]) -> bool:
     """Whether the server keeps the response to a request, so that one can go on from its id."""
-    supports = shared.plan.settings.supports
-    needed = (supports.get(name) is not False for name in ("store", "previous_response_id"))
+    needed = (server.does(name) for name in ("store", "previous_response_id"))
     return asked.get("store") is not False and all(needed)
 
 

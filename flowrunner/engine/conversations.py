@@ -36,19 +36,20 @@ class Called:
     kept: bool = False
 
     @classmethod
-    def of(cls, unit: Unit, body: Mapping[str, JSON]) -> Called | None:
-        """The conversation that a unit's request calls; None without one."""
+    def of(cls, unit: Unit, body: Mapping[str, JSON], server: str) -> Called | None:
+        """The conversation that a unit's request calls, as this server knows it; None without
+        one."""
         found = body.get("conversation")
         if found is None:
             return None
         named = found if isinstance(found, Mapping) else {"id": found}
         if named.get("name") is None:
             told = str(named.get("id"))
-            return cls(fingerprint("id", told), told)
+            return cls(fingerprint("id", server, told), told)
         name, kept = str(named["name"]), named.get("keep") is True
         lasts = kept and not unit.shared.plan.settings.simulated
         scope = _file(unit) if lasts else unit_name(_scope(unit))
-        return cls(fingerprint("name", scope, name), None, name, lasts)
+        return cls(fingerprint("name", server, scope, name), None, name, lasts)
 
 
 def _scope(unit: Unit) -> Path:
@@ -62,11 +63,11 @@ def _scope(unit: Unit) -> Path:
 
 
 def _file(unit: Unit) -> str:
-    """Where a name is the same that lasts: in one file, on one server."""
+    """Where a name is the same that lasts: in one file."""
     workflow = unit.place.file.workflow
     folder = FilePath(os.path.relpath(workflow.folder, unit.shared.project))
     path = folder / FilePath(workflow.shown).name
-    return f"{unit.shared.plan.settings.server} {path.as_posix()}"
+    return path.as_posix()
 
 
 @asynccontextmanager
@@ -81,9 +82,11 @@ async def turn(unit: Unit, called: Called) -> AsyncIterator[Talk]:
         talk.turn.release()
 
 
-async def find(unit: Unit, called: Called, talk: Talk, asked: Asked) -> GiveUp | None:
-    """Let `talk` have the id of the conversation: the one that it was called by, the one on record,
-    the one that lasted, or that of a new one. Raises Stopped.
+async def find(
+    unit: Unit, called: Called, talk: Talk, provider: str, asked: Asked
+) -> GiveUp | None:
+    """Let `talk` have the id of the conversation at a provider: the one that it was called by, the
+    one on record, the one that lasted, or that of a new one. Raises Stopped.
 
     Its turn is the unit's.
     """
@@ -95,7 +98,8 @@ async def find(unit: Unit, called: Called, talk: Talk, asked: Asked) -> GiveUp |
     talk.id = unit.shared.known_talks.get(called.key)
     if talk.id is not None:
         return None
-    found = await (_lasting(unit, called, asked) if called.kept else _new(unit, called, asked))
+    seek = _lasting if called.kept else _new
+    found = await seek(unit, called, provider, asked)
     if isinstance(found, GiveUp):
         return found
     await unit.shared.append(
@@ -118,14 +122,14 @@ class _Found:
     is_new: bool
 
 
-async def _lasting(unit: Unit, called: Called, asked: Asked) -> _Found | GiveUp:
+async def _lasting(unit: Unit, called: Called, provider: str, asked: Asked) -> _Found | GiveUp:
     """The conversation that an earlier run began, where the server still has it; else a new one,
     which later runs find."""
     lasting, scrubber = unit.shared.ports.lasting, unit.shared.ports.scrubber
     known = None if lasting is None else lasting.get(called.key)
     if known is not None:
         errand = Errand("GET", f"conversations/{quote(known, safe='')}", "a conversation")
-        told = await ask(errand, unit.shared.ports, unit.shared.stop, asked)
+        told = await ask(errand, provider, unit.shared.ports, unit.shared.stop, asked)
         if not isinstance(told, Refused):
             return told if isinstance(told, GiveUp) else _Found(known, is_new=False)
         said = scrubber.scrub(f"the conversation `{called.name}` of earlier runs is gone")
@@ -137,7 +141,7 @@ async def _lasting(unit: Unit, called: Called, asked: Asked) -> _Found | GiveUp:
                 address=unit.address,
             )
         )
-    new = await _new(unit, called, asked)
+    new = await _new(unit, called, provider, asked)
     if isinstance(new, GiveUp) or lasting is None:
         return new
     note = {"name": scrubber.scrub(called.name), "workflow": unit.place.file.workflow.shown}
@@ -145,11 +149,11 @@ async def _lasting(unit: Unit, called: Called, asked: Asked) -> _Found | GiveUp:
     return new if kept == new.id else _Found(kept, is_new=False)
 
 
-async def _new(unit: Unit, called: Called, asked: Asked) -> _Found | GiveUp:
+async def _new(unit: Unit, called: Called, provider: str, asked: Asked) -> _Found | GiveUp:
     name = unit.shared.ports.scrubber.scrub(called.name)
     metadata = {"flowrunner_run": unit.shared.plan.run, "flowrunner_name": name[:_LONGEST_VALUE]}
     errand = Errand("POST", "conversations", "a new conversation", {"metadata": metadata})
-    told = await ask(errand, unit.shared.ports, unit.shared.stop, asked)
+    told = await ask(errand, provider, unit.shared.ports, unit.shared.stop, asked)
     if isinstance(told, GiveUp):
         return told
     value = told.value if isinstance(told, Told) else None

@@ -5,6 +5,7 @@ A whole answer never needs it; what is read of one comes from the response itsel
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from flowrunner.engine.ports import Live
@@ -14,11 +15,12 @@ from flowrunner.responses.stream import KEPT, Delta
 
 @dataclass(slots=True)
 class Draft:
-    """What the unit `unit` is being answered."""
+    """What the unit `unit` is being answered; `named` once its response has an id."""
 
     unit: str
     live: Live | None = None
     response_id: str | None = None
+    named: asyncio.Event = field(default_factory=asyncio.Event)
     _pieces: list[str] = field(default_factory=list)
     _length: int = 0
 
@@ -26,6 +28,7 @@ class Draft:
         """Take what is new of it; whoever watches is told."""
         if delta.news == "response":
             self.response_id = delta.text
+            self.named.set()
         elif delta.news == "text" and self._length < KEPT:
             self._pieces.append(delta.text)
             self._length += len(delta.text)

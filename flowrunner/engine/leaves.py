@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flowrunner.engine.artefacts import copied
 from flowrunner.engine.endings import Ending
+from flowrunner.engine.moved import place_of
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
 from flowrunner.journal.state import TOOL_LOST, CallState, StepState
+from flowrunner.language.request import Prompt
+from flowrunner.language.workflow import Approve
+
+_DELIVERY = ("stream", "stream_options")
 
 
 def fingerprint(*parts: JSON) -> str:
@@ -22,14 +27,21 @@ def fingerprint(*parts: JSON) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def question(body: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What is asked, however the answer is delivered: a result serves whoever asks the same."""
+    return {key: value for key, value in body.items() if key not in _DELIVERY}
+
+
 def already(unit: Unit, mark: str) -> Ending | None:
     """The unit's end where the journal of this run holds it: done, and it would do the same again;
     or of unknown outcome, which only a person may ask for again."""
     before = unit.before
-    if before is None:
-        return None
-    if before.status == "succeeded" and before.fingerprint == mark:
+    if before is not None and before.status == "succeeded" and before.fingerprint == mark:
+        unit.shared.moved.stays(before)
         return Ending("succeeded", is_kept=True)
+    moved = _moved(unit, mark)
+    if moved is not None or before is None:
+        return moved
     if before.status == "failed" and before.reason == "save" and before.fingerprint == mark:
         saved = StepResult.from_json(unit.shared.ports.journal.result(unit.name))
         good = replace(saved, status="succeeded", error=None)
@@ -40,15 +52,34 @@ def already(unit: Unit, mark: str) -> Ending | None:
     return None
 
 
+def _moved(unit: Unit, mark: str) -> Ending | None:
+    """The end of the same work at another place of its list, whose items are no longer where they
+    were: what is done is not paid for again because something stands before it now."""
+    verb = unit.step.verb
+    is_said = isinstance(verb, Prompt) and "conversation" in verb.parameters
+    before = unit.before
+    is_open = before is not None and before.status in ("running", "waiting", "unknown")
+    if not unit.recheck or isinstance(verb, Approve) or is_said or is_open:
+        return None
+    shared = unit.shared
+    found = shared.moved.take(place_of(unit.path), mark)
+    if found is None or found.result_seq is None:
+        return None
+    result = StepResult.from_json(shared.ports.journal.body(found.result_seq, "result"))
+    if result.files:  # what stands at its place now may have saved others under their names
+        return None
+    return Ending(
+        "succeeded",
+        "reused",
+        result=result,
+        fingerprint=mark,
+        reused_from=f"{shared.plan.run}/{found.unit}",
+    )
+
+
 def from_elsewhere(unit: Unit, mark: str) -> Ending | None:
     """The result of the same work in an earlier run, where `reuse` allows to take it."""
-    shelf = unit.shared.ports.shelf
-    wanted = unit.step.reuse if unit.step.reuse is not None else unit.shared.plan.settings.reuse
-    if shelf is None or wanted in (None, False) or unit.shared.plan.settings.simulated:
-        return None
-    unit.shared.asked_for[mark] += 1
-    oldest = None if wanted is True else unit.shared.now() - float(wanted)
-    found = shelf.look_up(mark, nth=unit.shared.asked_for[mark], newer_than=oldest)
+    found = unit.shared.reuse.find(unit.step, place_of(unit.path), mark, unit.shared.now())
     if found is None:
         return None
     result = StepResult.from_json(found.result)

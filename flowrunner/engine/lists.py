@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, skipped
 from flowrunner.engine.place import Loader, Place, never, unit_name, visible
-from flowrunner.engine.plan import Skip, may_start
+from flowrunner.engine.plan import Skip, gives_secrets, may_start
 from flowrunner.engine.shared import Shared
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Segment, StepStatus
@@ -96,14 +96,20 @@ class StepList:
             if start in ("wait", "never"):
                 continue
             del self._waiting[name]
-            recheck = self.recheck or not self.changed.isdisjoint(step.waits_for)
-            if not recheck and self._is_done(step):
+            is_touched = not self.changed.isdisjoint(step.waits_for)
+            recheck = self.recheck or is_touched
+            if not recheck and self._is_done(step) and not gives_secrets(step):
                 self.standing[step.id] = "succeeded"
                 self.place.file.is_stopped |= self._has_stopped(step)
                 ready.extend(self._dependents.get(name, ()))
                 continue
+            is_touched = is_touched or self.place.is_touched
+            if self.shared.leaves(self._unit(step), is_touched=is_touched, recheck=recheck):
+                ready.extend(self._left_alone(step))
+                continue
+            place = replace(self.place, is_touched=is_touched)
             skip = skipped(start.reason, start.message) if isinstance(start, Skip) else None
-            task = asyncio.ensure_future(self._run(step, skip, recheck))
+            task = asyncio.ensure_future(self._run(step, place, skip, recheck))
             self.shared.works(1)
             self._running.add(task)
             task.add_done_callback(self._ended)
@@ -122,14 +128,13 @@ class StepList:
 
     def _was_begun(self, step: Step) -> bool:
         """Whether an earlier process began it before a `stop` ended the file."""
-        name = unit_name((*self.place.path, Segment(step.id)))
         is_stopped = self.place.file.is_stopped and not self.shared.is_ending
-        before = self.shared.before.get(name)
+        before = self.shared.before.get(self._unit(step))
         return is_stopped and before is not None and before.status is not None
 
     def _is_done(self, step: Step) -> bool:
         """Whether the journal of an earlier process holds a good end of it, and nothing is left."""
-        before = self.shared.before.get(unit_name((*self.place.path, Segment(step.id))))
+        before = self.shared.before.get(self._unit(step))
         if before is None or before.status != "succeeded":
             return False
         return before.reason not in LOOSE_ENDS
@@ -141,7 +146,7 @@ class StepList:
         stops = {f"/{inner.id}" for inner in step.inside() if isinstance(inner.verb, Stop)}
         if not stops:
             return False
-        own = unit_name((*self.place.path, Segment(step.id)))
+        own = self._unit(step)
         return any(
             unit.startswith((f"{own}/", f"{own}#")) and before.status == "succeeded"
             for unit, before in self.shared.before.items()
@@ -155,12 +160,24 @@ class StepList:
         self._unheard += 1
         self._ends.set()
 
-    async def _run(self, step: Step, skip: Ending | None, recheck: bool) -> None:
+    def _left_alone(self, step: Step) -> Sequence[str]:
+        """Take a step as an earlier process left it; the steps that may start because of that."""
+        ending = self.shared.as_it_was(self._unit(step))
+        if ending is None:
+            return ()
+        self.standing[step.id] = ending.status
+        self._weigh(step, ending)
+        return self._dependents.get(step.id, ())
+
+    def _unit(self, step: Step) -> str:
+        return unit_name((*self.place.path, Segment(step.id)))
+
+    async def _run(self, step: Step, place: Place, skip: Ending | None, recheck: bool) -> None:
         if skip is not None:
             ending: Ending | None = skip
-            await self.record(step, self.place, skip)
+            await self.record(step, place, skip)
         else:
-            ending = await self.execute(step, self.place, recheck)
+            ending = await self.execute(step, place, recheck)
         if ending is None:
             return
         self.standing[step.id] = ending.status

@@ -21,6 +21,7 @@ from flowrunner.events import (
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import CallState
 from flowrunner.responses.outcome import Accepted, Answered, Lost, NotSent, Outcome, Refused
+from flowrunner.responses.rate import request_id
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Progress
 
@@ -50,7 +51,7 @@ def interrupted(progress: Progress) -> Lost | NotSent:
         message="the run was ended before the answer came",
         elapsed_s=0.0,
         http_status=progress.status,
-        request_id=progress.headers.get("x-request-id"),
+        request_id=request_id(progress.headers),
     )
 
 

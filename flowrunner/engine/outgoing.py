@@ -15,13 +15,14 @@ from typing import Any
 from flowrunner.catalog import media
 from flowrunner.engine.asking import Errand, ask
 from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.servers import Server
 from flowrunner.events import JSON, Address, FileUploaded
 from flowrunner.language.attachments import FileMark
 from flowrunner.project.attachable import Attachable, ChangedFile, Located
 from flowrunner.project.files import UnreadableFile
 from flowrunner.responses.multipart import form
 from flowrunner.responses.outcome import Refused, Told
-from flowrunner.responses.retry import Asked, GiveUp
+from flowrunner.responses.retry import GiveUp
 
 INLINE_BYTES = 4 * 1024 * 1024
 """The largest file that is sent within a request; larger ones are uploaded first."""
@@ -54,16 +55,14 @@ class Outgoing:
 
     ports: Ports
     stop: Stop
-    server: str
-    asked: Asked = field(default_factory=Asked)
     located: dict[str, Located] = field(default_factory=dict)
     uploads: dict[tuple[str, str, str], FileUploaded] = field(default_factory=dict)
-    _locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    _locks: dict[tuple[str, str, str], asyncio.Lock] = field(default_factory=dict)
 
     async def filled(
-        self, body: dict[str, JSON], address: Address, left_s: float
+        self, server: Server, body: dict[str, JSON], address: Address, left_s: float
     ) -> dict[str, JSON] | GiveUp:
-        """The request with its files; why it cannot be sent where one is gone or not taken.
+        """The request to a server with its files; why it cannot be sent where one is gone.
 
         Raises Stopped when the run is ended meanwhile.
         """
@@ -82,7 +81,7 @@ class Outgoing:
             if mark.sha256 not in uploaded:
                 fields[str(mark)] = {"inline": await asyncio.to_thread(data_url, mark, file)}
                 continue
-            found = await self._uploaded(mark, file, address, left_s)
+            found = await self._uploaded(_Upload(server, mark, file, address), left_s)
             if isinstance(found, GiveUp):
                 return found
             fields[str(mark)] = {"file_id": found}
@@ -94,53 +93,35 @@ class Outgoing:
             raise UnreadableFile("is not at hand any more")
         return located.read()
 
-    async def _uploaded(
-        self, mark: FileMark, file: Attachable, address: Address, left_s: float
-    ) -> str | GiveUp:
+    async def _uploaded(self, wanted: _Upload, left_s: float) -> str | GiveUp:
         """The id of an upload that will last for a while; a file is uploaded by one step only."""
-        purpose = "vision" if media.is_image(mark.media_type) else "user_data"
-        async with self._locks.setdefault((mark.sha256, purpose), asyncio.Lock()):
-            known = self.uploads.get((mark.sha256, self.server, purpose))
+        async with self._locks.setdefault(wanted.key, asyncio.Lock()):
+            known = self.uploads.get(wanted.key)
             if known is not None and known.expires_at > self.ports.clock.now() + _MARGIN_S:
                 return known.file_id
-            left_s = min(left_s, _UPLOAD_TIMEOUT_S)
-            return await self._upload(mark, file, address, purpose, left_s)
+            return await self._upload(wanted, min(left_s, _UPLOAD_TIMEOUT_S))
 
-    async def _upload(
-        self, mark: FileMark, file: Attachable, address: Address, purpose: str, left_s: float
-    ) -> str | GiveUp:
-        upload = form(
-            {
-                "purpose": purpose,
-                "expires_after[anchor]": "created_at",
-                "expires_after[seconds]": str(KEPT_S),
-            },
-            mark.name,
-            mark.media_type,
-            file.content,
-        )
+    async def _upload(self, wanted: _Upload, left_s: float) -> str | GiveUp:
+        name = wanted.mark.name
         errand = Errand(
-            "POST", "files", f"an upload of `{mark.name}`", form=upload, timeout_s=left_s
+            "POST", "files", f"an upload of `{name}`", form=wanted.form(), timeout_s=left_s
         )
-        told = await ask(errand, self.ports, self.stop, self.asked)
+        server = wanted.server
+        told = await ask(errand, server.provider, self.ports, self.stop, server.asked)
         if isinstance(told, Refused):
-            said = f"`{mark.name}` could not be uploaded: {told.error.message}"
+            said = f"`{name}` could not be uploaded: {told.error.message}"
             return GiveUp("api-error", said, "this provider may have no `/files`: attach less")
         if isinstance(told, GiveUp):
             return told
-        event = self._event(mark, told, address, purpose)
+        event = self._event(wanted, told)
         if event is None:
-            said = (
-                f"`{mark.name}` was uploaded, but the server named no file: it answered otherwise"
-            )
+            said = f"`{name}` was uploaded, but the server named no file: it answered otherwise"
             return GiveUp("api-error", said, "ask the provider whether it offers `/files`")
         await self.ports.journal.append(event)
-        self.uploads[event.sha256, event.provider, event.purpose] = event
+        self.uploads[wanted.key] = event
         return event.file_id
 
-    def _event(
-        self, mark: FileMark, told: Told, address: Address, purpose: str
-    ) -> FileUploaded | None:
+    def _event(self, wanted: _Upload, told: Told) -> FileUploaded | None:
         said: Mapping[str, Any] = told.value if isinstance(told.value, dict) else {}
         file_id, expires_at = said.get("id"), said.get("expires_at")
         if not isinstance(file_id, str) or not file_id:
@@ -149,15 +130,41 @@ class Outgoing:
         is_time = isinstance(expires_at, int | float) and not isinstance(expires_at, bool)
         return FileUploaded(
             at=now,
-            address=address,
-            sha256=mark.sha256,
+            address=wanted.address,
+            sha256=wanted.mark.sha256,
             file_id=self.ports.scrubber.scrub(file_id),
-            provider=self.server,
-            purpose=purpose,
-            name=self.ports.scrubber.scrub(mark.name),
-            size=mark.size,
+            provider=wanted.server.who,
+            purpose=wanted.purpose,
+            name=self.ports.scrubber.scrub(wanted.mark.name),
+            size=wanted.mark.size,
             expires_at=float(expires_at) if is_time and expires_at else now + KEPT_S,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """A file that a request at an address wants to have at a server."""
+
+    server: Server
+    mark: FileMark
+    file: Attachable
+    address: Address
+
+    @property
+    def purpose(self) -> str:
+        return "vision" if media.is_image(self.mark.media_type) else "user_data"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.mark.sha256, self.server.who, self.purpose)
+
+    def form(self) -> tuple[bytes, str]:
+        fields = {
+            "purpose": self.purpose,
+            "expires_after[anchor]": "created_at",
+            "expires_after[seconds]": str(KEPT_S),
+        }
+        return form(fields, self.mark.name, self.mark.media_type, self.file.content)
 
 
 def filled_input(items: JSON, fields: Mapping[str, dict[str, JSON]]) -> list[JSON]:

@@ -50,6 +50,10 @@ class _Nothing:
         return Totals()
 
 
+NOTHING = _Nothing()
+"""The record of a run in which nothing happened."""
+
+
 @dataclass(frozen=True, slots=True)
 class GivenFile:
     """A file that people gave to a run: where it stands, and what it held."""
@@ -63,8 +67,9 @@ class FileRun:
     """One workflow file at work in a run: the file itself or one that a step calls.
 
     `names` are what all its templates see; `is_stopped` says that a `stop` ended it. `path` is the
-    unit that called it. `given` are the files that people gave, by the paths that templates know
-    them by, `of_answers` the inputs that may hold what answers gave.
+    unit that called it, `capped_to` the provider that whoever calls it holds it to. `given` are the
+    files that people gave, by the paths that templates know them by, `of_answers` the inputs that
+    may hold what answers gave.
     """
 
     workflow: Workflow
@@ -73,6 +78,7 @@ class FileRun:
     path: Path = ()
     given: Mapping[str, GivenFile] = field(default_factory=dict)
     of_answers: frozenset[str] = frozenset()
+    capped_to: str | None = None
 
 
 def never() -> bool:
@@ -84,7 +90,8 @@ class Place:
     """Where a list of steps stands. `path` is the unit around it, `names` what `for_each` and
     `repeat` bring, `above` the steps that may be mentioned, `standing` how those of the lists
     around it ended, `deadline` monotonic time, `budget` what requests count against,
-    `is_over` whether nothing new may begin here."""
+    `is_over` whether nothing new may begin here, `is_touched` that something above is new in this
+    process."""
 
     file: FileRun
     path: Path = ()
@@ -94,6 +101,7 @@ class Place:
     deadline: float | None = None
     budget: Budget | None = None
     is_over: Callable[[], bool] = never
+    is_touched: bool = False
 
     def scope(self) -> dict[str, Any]:
         """The names that templates see here."""
@@ -179,13 +187,13 @@ def _of_this_go(
 
 
 def _never_run(steps: Sequence[Step], unit: Path, name: str) -> Any:
-    return dict(visible(_Nothing(), steps, unit))[name]()
+    return dict(visible(NOTHING, steps, unit))[name]()
 
 
 def _of_last_round(journal: Past, step: Step, unit: Path, name: str) -> Any:
     rounds = (journal.result(unit_name(unit)) or {}).get("rounds")
     if not rounds:
-        return dict(inside(_Nothing(), step, unit))[name]()
+        return dict(inside(NOTHING, step, unit))[name]()
     return dict(inside(journal, step, round_of(unit, rounds)))[name]()
 
 

@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from flowrunner.catalog import Supports
+from flowrunner.engine.ports import Shelf
+from flowrunner.engine.reuse import Reuse
+from flowrunner.engine.servers import Server, providers_named
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
@@ -29,16 +33,22 @@ DEFAULT_STEP_TIMEOUT_S = 900.0
 class Settings:
     """What was decided outside the file. `above` are API parameters of the command line and the
     environment, which outrank the file's, `below` those that the file outranks; None elsewhere
-    means that the file decides. `file_limits` are those of the project
-    file: requests at once, seconds. `recheck` and `asks_held` are a resume's own: what is done is
-    compared with what would be done now; what is held is asked for once more. `supports` says False
-    for fields of the API that the server does not know. `waits` says whether somebody waits for
-    responses in the background, `cancels_background` that a signal cancels them; both count for one
-    process."""
+    means that the file decides. `file_limits` are those of the project file: requests at once,
+    seconds. `recheck`, `asks_held` and `failed_only` are a resume's own: what is done is compared
+    with what would be done now; what is held is asked for once more; what neither failed nor hangs
+    on what did is left alone. `reuse_from` is the one run that results are taken from, `force` the
+    steps (by their place in the file, or "all") that take none; `until` the only step of the file
+    that is wanted, with those that it waits for. `waits` says whether somebody waits for responses
+    in the background, `cancels_background` that a signal cancels them; both count for one process.
+
+    `provider` is where a step goes for which no file names another of `others`; with
+    `only_provider` all steps go there, whatever the files say. `supports` is what `provider` knows
+    of the API, `models` what a model is called by there.
+    """
 
     provider: str
     base_url: str
-    key_name: str
+    key_name: str | None
     simulated: bool
     above: Mapping[str, JSON] = field(default_factory=dict)
     at_once: int | None = None
@@ -49,16 +59,38 @@ class Settings:
     budget: Money | None = None
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reuse: bool = False
+    reuse_from: str | None = None
+    force: tuple[str, ...] = ()
+    until: str | None = None
     recheck: bool = False
     asks_held: bool = False
-    supports: Mapping[str, bool] = field(default_factory=dict)
+    failed_only: bool = False
+    others: Mapping[str, Server] = field(default_factory=dict)
+    only_provider: bool = False
+    supports: Supports = field(default_factory=dict)
+    models: str | None = None
     waits: bool = True
     cancels_background: bool = False
 
-    @property
-    def server(self) -> str:
-        """Who answers, for telling whether the same was asked before."""
-        return self.provider if self.simulated else self.base_url
+    def server(self, named: str | None) -> Server:
+        """Where a step goes for which the files name this provider, or none."""
+        is_bound = self.only_provider or self.simulated
+        other = None if named is None or is_bound else self.others.get(named)
+        if other is not None:
+            return replace(other, is_elsewhere=True)
+        return Server(
+            provider=self.provider,
+            base_url=self.base_url,
+            key_name=self.key_name,
+            prices=self.prices,
+            supports=self.supports,
+            models=self.models,
+            is_simulated=self.simulated,
+        )
+
+    def reusing(self, shelf: Shelf | None) -> Reuse:
+        """How results of earlier runs are taken; what was simulated takes none."""
+        return Reuse(None if self.simulated else shelf, self.reuse, self.force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +117,30 @@ class Plan:
         return self.settings.timeout_s or self.workflow.limits.timeout_s or in_project
 
     @property
+    def providers(self) -> frozenset[str]:
+        """The names of the providers that its steps ask."""
+        own = self.settings.provider
+        named = providers_named(self.workflow, own)
+        return frozenset(self.settings.server(name).provider for name in named)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the file that are wanted, in its order."""
+        return tuple(step for step in self.workflow.steps if step.id in self._wanted)
+
+    @property
+    def left_out(self) -> tuple[Step, ...]:
+        """The steps of the file that are not wanted."""
+        return tuple(step for step in self.workflow.steps if step.id not in self._wanted)
+
+    @property
+    def _wanted(self) -> frozenset[str]:
+        return needed(self.workflow, self.settings.until)
+
+    @property
     def wants_reuse(self) -> bool:
         """Whether any step may take the result of an earlier run."""
-        return self.settings.reuse or any(step.reuse for step in every_step(self.workflow))
+        return self.settings.reuse or may_reuse(self.workflow)
 
     def on_unknown(self, step: Step) -> OnUnknown:
         """What follows a lost answer of a step: the command line decides, then the file."""
@@ -108,6 +161,17 @@ class Plan:
             "settings": json.dumps(settings, ensure_ascii=False),
             "graph": json.dumps(graph(self.workflow), ensure_ascii=False),
         }
+
+
+def needed(workflow: Workflow, until: str | None) -> frozenset[str]:
+    """The steps of a file that must run for one of them to end; None: all of them."""
+    if until is None:
+        return frozenset(step.id for step in workflow.steps)
+    found = {until}
+    for step in reversed(workflow.steps):  # a step waits for none below it
+        if step.id in found:
+            found |= set(step.waits_for)
+    return frozenset(found)
 
 
 def check_models(plan: Plan) -> None:
@@ -174,6 +238,20 @@ def _called(step: Step) -> Iterator[Workflow]:
             yield tool.kind.workflow
 
 
+def gives_secrets(step: Step) -> bool:
+    """Whether a step, or one inside it, calls a workflow with a secret input. What the secret is
+    is known only when the call is made, by each process anew."""
+    if isinstance(step.verb, CallWorkflow):
+        called = step.verb.workflow
+        return any(known.secret for known in called.inputs) or any(map(gives_secrets, called.steps))
+    return any(gives_secrets(inner) for _, steps in step.lists for inner in steps)
+
+
+def may_reuse(workflow: Workflow) -> bool:
+    """Whether a file itself wants results of earlier runs for any of its steps."""
+    return any(step.reuse for step in every_step(workflow))
+
+
 def graph(workflow: Workflow) -> dict[str, JSON]:
     """The steps and what they wait for, for pictures of the run."""
     return {"steps": [_drawn(step, workflow) for step in workflow.steps]}
@@ -227,5 +305,9 @@ def thaw_settings(text: str) -> Settings:
     """The settings of a frozen run. What a resume decides for itself is not taken over."""
     frozen = json.loads(text)
     budget = frozen.pop("budget")
-    settings = Settings(**frozen, budget=None if budget is None else Money(**budget))
-    return replace(settings, recheck=False, asks_held=False, waits=True, cancels_background=False)
+    others = {name: Server.thaw(other) for name, other in frozen.pop("others", {}).items()}
+    force = tuple(frozen.pop("force", ()))
+    money = None if budget is None else Money(**budget)
+    settings = Settings(**frozen, budget=money, force=force, others=others)
+    settings = replace(settings, recheck=False, asks_held=False, failed_only=False)
+    return replace(settings, waits=True, cancels_background=False)

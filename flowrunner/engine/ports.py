@@ -136,9 +136,10 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything a run reaches the world through. `random` gives numbers in [0, 1)."""
+    """Everything a run reaches the world through. `senders` has the one of each provider, by its
+    name; `random` gives numbers in [0, 1)."""
 
-    sender: Sender
+    senders: Callable[[str], Sender]
     journal: Journal
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]
@@ -159,11 +160,14 @@ class Stopped(Exception):
 class Stop:
     """The wish that a run should end early, from a signal or a deadline, seen by all that waits.
 
-    `reason` is None while nobody wishes it, else "interrupt", "terminate" or "timeout". Whoever
-    asks a second time is `pressed`: nothing in flight is waited for any longer.
+    `reason` is None while nobody wishes it, else "interrupt", "terminate", "timeout" or "cancel";
+    then `by` is who wants no more of the run, and `why`. Whoever asks a second time is `pressed`:
+    nothing in flight is waited for any longer.
     """
 
     reason: str | None = None
+    by: str | None = None
+    why: str | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     pressed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -179,3 +183,9 @@ class Stop:
             self.asked.set()
         else:
             self.pressed.set()
+
+    def cancel(self, by: str, why: str | None) -> None:
+        """Wish the end of the run for good."""
+        if self.reason is None:
+            self.by, self.why = by, why
+            self.ask("cancel")

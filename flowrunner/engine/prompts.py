@@ -13,6 +13,7 @@ from typing import Any
 from flowrunner.engine.artefacts import with_missing_files
 from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
+from flowrunner.engine.books import Books
 from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller
 from flowrunner.engine.compacting import shorten
@@ -20,7 +21,7 @@ from flowrunner.engine.continuing import Past, past_of, with_thoughts
 from flowrunner.engine.conversations import Called, find, turn
 from flowrunner.engine.endings import MISSING_FILES, Ending, failed
 from flowrunner.engine.estimate import with_limits
-from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere
+from flowrunner.engine.leaves import already, begun_at, fingerprint, from_elsewhere, question
 from flowrunner.engine.outcomes import has_acted
 from flowrunner.engine.place import usage_fields
 from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
@@ -37,6 +38,7 @@ from flowrunner.journal.state import BACKGROUND, CallState
 from flowrunner.json_text import NotJson
 from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
+from flowrunner.responses.advice import advice
 from flowrunner.responses.history import as_items
 from flowrunner.responses.items import Answer, read_output
 from flowrunner.responses.retry import Asked, GiveUp, Hold, Later, RetryPolicy
@@ -53,12 +55,6 @@ _FIXES = {
     "not-json": "say in the prompt what each field of `output` means",
     "wrong-shape": "say in the prompt what each field of `output` may hold, or allow a second "
     "attempt with `retry: 2`",
-    "incomplete": "raise `max_output_tokens`, or ask for less",
-    "refused": "look at the refusal and change the prompt; `retry: { attempts: 2, on: [refusal] }` "
-    "asks again",
-    "pending": "the server answers later although nobody asked for that; `delivery: background` "
-    "waits for it",
-    "cancelled": "`flowrunner resume` asks again",
 }
 
 _NO_TALKS = "go on from a step above with `continue` instead, which needs no conversation"
@@ -82,7 +78,7 @@ async def prompt(unit: Unit) -> Ending:
     earlier run. Raises TemplateFault, Stopped."""
     verb = unit.step.verb
     assert isinstance(verb, Prompt)
-    settings = unit.shared.plan.settings
+    settings, server = unit.shared.plan.settings, unit.server
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     body = with_thoughts(unit, verb, body)
     offered = await offered_by(unit, verb)
@@ -95,13 +91,14 @@ async def prompt(unit: Unit) -> Ending:
         return failed("attach", fault.message, fault.help)
     if unit.place.budget is not None:
         body = with_limits(body)
-    called = Called.of(unit, body)
+    called = Called.of(unit, body, server.who)
+    if called is not None and not server.does("conversation"):
+        return failed("conversation", f"`{server.provider}` keeps no conversations", _NO_TALKS)
+    body = server.fitted(body)
     if called is None:
         return await _prompt(unit, verb, body, offered)
-    if settings.supports.get("conversation") is False:
-        return failed("conversation", f"`{settings.provider}` keeps no conversations", _NO_TALKS)
     async with turn(unit, called) as talk:
-        found = await find(unit, called, talk, _asked(unit, verb))
+        found = await find(unit, called, talk, server.provider, _asked(unit, verb))
         if found is not None:
             return _without_answer(found, {}, "")
         return await _prompt(unit, verb, {**body, "conversation": talk.id}, offered, talk)
@@ -135,9 +132,8 @@ async def _go_on(
     unit: Unit, body: dict[str, JSON], history: Past, offered: Offered, talk: Talk | None = None
 ) -> Ending:
     """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
-    server = unit.shared.plan.settings.server
-    asked = [_question(history.joined(body)), *offered.declarations()]
-    mark = fingerprint("prompt", server, *asked)
+    asked = [question(history.joined(body)), *offered.declarations()]
+    mark = fingerprint("prompt", unit.server.who, *asked)
     known = already(unit, mark)
     if known is None and not _is_promised(unit, mark) and offered.may_be_reused(unit.step):
         known = from_elsewhere(unit, mark)
@@ -155,14 +151,6 @@ async def _go_on(
         await unit.shared.toolbox.end_of(unit.name)
         if talk is not None:
             talk.is_changed = talk.is_changed or run.caller.has_sent
-
-
-def _question(body: dict[str, JSON]) -> dict[str, JSON]:
-    """What is asked, however the answer is delivered: a result serves whoever asks the same."""
-    return {key: value for key, value in body.items() if key not in _DELIVERY}
-
-
-_DELIVERY = ("stream", "stream_options")
 
 
 @dataclass(slots=True)
@@ -248,7 +236,7 @@ class _PromptRun:
     def _answered(self) -> Sequence[CallAnswered | CallState]:
         """Every answered call of the unit; those of earlier processes are in the journal alone."""
         if not self.past and not self.current:
-            return self.caller.answered
+            return self.caller.books.answered
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
@@ -310,16 +298,13 @@ def _asked(unit: Unit, verb: Prompt) -> Asked:
     tools = verb.parameters.get("tools")
     listed = tools if isinstance(tools, list) else []
     labels = [tool.get("server_label") for tool in listed if isinstance(tool, dict)]
-    return Asked(
-        model=verb.model,
-        key_name=unit.shared.plan.settings.key_name,
-        mcp_servers=tuple(label for label in labels if isinstance(label, str)),
-    )
+    named = tuple(label for label in labels if isinstance(label, str))
+    return replace(unit.server.asked, model=verb.model, mcp_servers=named)
 
 
 def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
     """Who sends the unit's requests."""
-    plan, shared = unit.shared.plan, unit.shared
+    plan, shared, server = unit.shared.plan, unit.shared, unit.server
     # What a person asks for again although it may have been paid for is asked for once.
     was_held = unit.before is not None and unit.before.status == "unknown"
     on_unknown = "hold" if was_held else plan.on_unknown(unit.step)
@@ -327,21 +312,22 @@ def _caller(unit: Unit, mark: str, verb: Prompt) -> Caller:
     patience = DEFAULT_BACKGROUND_TIMEOUT_S if verb.is_background else DEFAULT_STEP_TIMEOUT_S
     return Caller(
         run=plan.run,
+        server=server,
         ports=shared.ports,
         stop=shared.stop,
         limits=shared.limits,
-        server=plan.settings.server,
         policy=RetryPolicy(on_unknown=on_unknown),
         asked=asked,
         left_s=unit.left_s(patience),
         fresh=on_unknown == "hold",
         begin=lambda: unit.started(mark),
         is_over=unit.is_over,
-        follower=Follower(shared, asked, unit.is_over),
+        follower=Follower(shared, server, asked, unit.is_over),
         may_change_things=verb.may_change_things,
-        fill=shared.outgoing.filled,
+        fill=partial(shared.outgoing.filled, server),
         budget=unit.place.budget,
-        prices=plan.settings.prices,
+        halt=lambda gave_up: shared.halt(_without_answer(gave_up, {}, "")),
+        books=Books(shared.ports, server),
     )
 
 
@@ -373,6 +359,6 @@ def _failed(answer: Answer, fault: Fault, numbers: dict[str, Any]) -> Ending:
         "failed",
         reason=fault.reason,
         message=f"{fault.message}{named}",
-        help=_FIXES.get(fault.reason),
+        help=_FIXES.get(fault.reason) or advice(answer),
         result=StepResult("failed", error=error, **numbers),
     )

@@ -11,19 +11,19 @@ from pathlib import Path
 
 from flowrunner.engine.attaching import given_files
 from flowrunner.engine.endings import Ending
+from flowrunner.engine.failures import FailedOnly, named
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
-from flowrunner.engine.shared import Shared
+from flowrunner.engine.shared import LIST_EXITS, Shared
 from flowrunner.engine.steps import Runner
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus, weightiest
 from flowrunner.events import JSON, RunFinished, RunStatus
 from flowrunner.journal.state import BACKGROUND, TOOL_LOST
 from flowrunner.language.templates import TemplateFault
-from flowrunner.responses.retry import Asked
 
 GRACE_S = 1.5
 """How long calls in flight may still answer after the wish to end the run."""
@@ -41,13 +41,13 @@ _STOP_EXITS = {
     "interrupt": ExitStatus.INTERRUPTED,
     "terminate": ExitStatus.TERMINATED,
     "timeout": ExitStatus.FAILED,
+    "cancel": ExitStatus.BUDGET,
 }
-_LIST_EXITS = {
-    "failed": ExitStatus.FAILED,
-    "unknown": ExitStatus.HELD,
-    "waiting": ExitStatus.WAITING,
-    "cancelled": ExitStatus.BUDGET,
-}
+
+
+def given_up_sentence(by: str, why: str | None) -> str:
+    """Why nothing more is done in a run."""
+    return f"{by} gave the run up" + (f": {why}" if why else "")
 
 
 async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinished:
@@ -64,11 +64,11 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
         project=project,
         before=before.steps,
         spent=before.totals,
+        reuse=plan.settings.reusing(ports.shelf),
+        failed_only=FailedOnly.of(before.steps) if plan.settings.failed_only else None,
         outgoing=Outgoing(
             ports,
             stop,
-            plan.settings.server,
-            asked=Asked(key_name=plan.settings.key_name),
             uploads=before.uploads,
         ),
     )
@@ -76,7 +76,7 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
     file = FileRun(plan.workflow, names, given=given_files(plan.inputs, plan.workflow))
     outer = shared.budget(plan.settings.budget, None, "this run")
     place = Place(file, budget=shared.budget(plan.workflow.budget, outer, "the file"))
-    steps = Runner(shared).list_of(plan.workflow.steps, place, plan.settings.recheck)
+    steps = Runner(shared).list_of(plan.steps, place, plan.settings.recheck)
     ending = await _watched(shared, steps)
     end = _End(shared, steps, ending).event()
     await ports.journal.append(end)
@@ -134,7 +134,7 @@ class _End:
         exits = self._exits()
         result: JSON = None
         fault: TemplateFault | None = None
-        if not exits - {ExitStatus.ITEMS_FAILED}:
+        if not exits - {ExitStatus.ITEMS_FAILED} and not self._out:
             try:
                 result = self.shared.plan.workflow.fill_result(self.steps.place.scope())
             except TemplateFault as raised:
@@ -149,21 +149,55 @@ class _End:
             exit_status=exit_status,
             message=message and scrubber.scrub(message),
             help=help_,
+            left_out=self._out,
+            given_up_by=self.shared.stop.by if self._is_cancelled else None,
             result=scrubber.scrub_json(result),
         )
 
     def _exits(self) -> set[ExitStatus]:
         exits = set(self.shared.exits)
         stopped = self.shared.stop.reason
-        if self.ending.status in _LIST_EXITS and not (
-            stopped and self.ending.status == "cancelled"
-        ):
-            exits.add(_LIST_EXITS[self.ending.status])
+        if self.ending.status in LIST_EXITS and not (stopped and self.ending.status == "cancelled"):
+            exits.add(LIST_EXITS[self.ending.status])
         if stopped is not None and not self.steps.is_complete:
             exits.add(_STOP_EXITS[stopped])
+        if self._left and not exits - {ExitStatus.ITEMS_FAILED}:
+            exits.add(ExitStatus.BUDGET)
         return exits
 
+    @property
+    def _is_cancelled(self) -> bool:
+        """Whether somebody ended the run for good before it was done."""
+        return self.shared.stop.reason == "cancel" and not self.steps.is_complete
+
+    @property
+    def _left(self) -> str | None:
+        """What nobody worked on although it had not ended, where only what failed was wanted."""
+        only = self.shared.failed_only
+        return only.sentence() if only is not None and only.left else None
+
+    @property
+    def _out(self) -> tuple[str, ...]:
+        """What was left out because only a part of the file was wanted."""
+        return tuple(step.id for step in self.shared.plan.left_out)
+
     def _explain(
+        self, exit_status: ExitStatus, fault: TemplateFault | None
+    ) -> tuple[str | None, str | None]:
+        """Why the run ended as it did, and what to do."""
+        if self._is_cancelled:
+            return given_up_sentence(self.shared.stop.by or "", self.shared.stop.why), None
+        message, help_ = self._reason(exit_status, fault)
+        is_good = exit_status in (ExitStatus.DONE, ExitStatus.ITEMS_FAILED)
+        rest = self._left
+        if is_good and self._out:
+            rest = f"done until `{self.shared.plan.settings.until}`; left out: {named(self._out)}"
+        if rest is None:
+            return message, help_
+        again = f"`flowrunner resume {self.shared.plan.run}` goes on with the rest"
+        return f"{message}; {rest}" if message else rest, help_ or again
+
+    def _reason(
         self, exit_status: ExitStatus, fault: TemplateFault | None
     ) -> tuple[str | None, str | None]:
         """The one sentence that says why the run ended as it did, and what to do."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 
+from flowrunner.csv_text import csv_text, inert
 from flowrunner.events import JSON, StepResult
 from flowrunner.language.paths import path_fault
 from flowrunner.language.workflow import Workflow, own_files
 from flowrunner.platform import write_atomically
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def target_of(written: str, workflow: Workflow, project: Path) -> Path | str:
@@ -60,16 +57,13 @@ def table(rows: list[JSON]) -> str:
     """
     objects = [row if isinstance(row, dict) else {"value": row} for row in rows]
     names = list(dict.fromkeys(name for row in objects for name in row))
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_cell(name) for name in names])
-    writer.writerows([_cell(row.get(name)) for name in names] for row in objects)
-    return out.getvalue()
+    head = [_cell(name) for name in names]
+    return csv_text([head, *([_cell(row.get(name)) for name in names] for row in objects)])
 
 
 def _cell(value: JSON) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return inert(value)
     return json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,6 @@ What a step does with them is left to `steps` and `verbs`.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,19 +14,31 @@ from pathlib import Path as FilePath
 from flowrunner.engine.budget import Budget
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.estimate import Worst, worst_case
+from flowrunner.engine.failures import FailedOnly
 from flowrunner.engine.limits import Limits, Slow
+from flowrunner.engine.moved import Moved
 from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import Path, unit_name
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.pricing import Prices
+from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.together import until_first
 from flowrunner.engine.tools.toolbox import Toolbox
 from flowrunner.errors import ExitStatus
-from flowrunner.events import Event, Slowed, Warned
+from flowrunner.events import Event, Slowed, StepStatus, Warned
 from flowrunner.journal.projection import CallKey
 from flowrunner.journal.state import CallState, StepState, Totals
 from flowrunner.language.workflow import Money
 from flowrunner.report.figures import money
+
+LIST_EXITS: Mapping[StepStatus, ExitStatus] = {
+    "failed": ExitStatus.FAILED,
+    "unknown": ExitStatus.HELD,
+    "waiting": ExitStatus.WAITING,
+    "cancelled": ExitStatus.BUDGET,
+}
+"""What follows for the run from how its list of steps, or a part of it, ended."""
 
 
 @dataclass(slots=True)
@@ -49,7 +60,8 @@ class Shared:
     `held` whose outcome is unknown, `left` whose answers are left to a resume. `spent` is what
     earlier processes spent; `talks` are the conversations that were spoken in, by their keys.
     `outgoing` puts files into requests, `toolbox` has servers of tools; `accepted` says which call
-    a response in the background belongs to."""
+    a response in the background belongs to. `failed_only` is set where nothing is done but what
+    failed; `reuse` finds results of earlier runs, `moved` those of this one."""
 
     plan: Plan
     ports: Ports
@@ -66,7 +78,9 @@ class Shared:
     accepted: dict[str, CallKey] = field(default_factory=dict)
     spent: Totals = field(default_factory=Totals)
     talks: dict[str, Talk] = field(default_factory=dict)
-    asked_for: Counter[str] = field(default_factory=Counter)
+    failed_only: FailedOnly | None = None
+    reuse: Reuse = field(default_factory=Reuse)
+    moved: Moved = field(init=False)
     _known_talks: Mapping[str, str] | None = None
     _lost_before: dict[CallKey, Worst] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,6 +91,7 @@ class Shared:
     _idle_s: float = 0.0
 
     def __post_init__(self) -> None:
+        self.moved = Moved(self.before)
         ports = self.ports
         self.toolbox = Toolbox(ports.environ)
         self.limits = Limits(
@@ -87,6 +102,22 @@ class Shared:
     def is_ending(self) -> bool:
         """Whether nothing new may start in this run."""
         return self.halted is not None or self.stop.reason is not None
+
+    def leaves(self, unit: str, *, is_touched: bool, recheck: bool) -> bool:
+        """Whether a unit is not worked on in this process, but stays `as_it_was`."""
+        if self.failed_only is None or is_touched:
+            return False
+        return not self.failed_only.goes_on(unit, recheck=recheck)
+
+    def as_it_was(self, unit: str) -> Ending | None:
+        """The end that a unit has which is not worked on; None where it has none yet."""
+        assert self.failed_only is not None
+        ending = self.failed_only.as_it_was(unit)
+        if ending is not None and ending.status in LIST_EXITS:
+            self.exits.add(LIST_EXITS[ending.status])
+        if ending is not None and ending.status == "unknown":
+            self.held.append(unit)
+        return ending
 
     @property
     def known_talks(self) -> Mapping[str, str]:
@@ -137,7 +168,7 @@ class Shared:
         """What the requests of earlier processes whose answers were lost, or are still to come, may
         have cost."""
         if self._lost_before is None:
-            prices, journal = self.plan.settings.prices, self.ports.journal
+            journal = self.ports.journal
             calls = [call for step in self.before.values() for call in step.calls]
             tokens = {
                 call.response_id: call.usage.input + call.usage.output
@@ -148,8 +179,11 @@ class Shared:
             for call in (call for call in calls if call.state in ("sent", "accepted", "lost")):
                 body = journal.body(call.sent_seq, "request")
                 earlier = tokens.get(body.get("previous_response_id"))
-                self._lost_before[call.key] = worst_case(body, prices, earlier)
+                self._lost_before[call.key] = worst_case(body, self._prices(call), earlier)
         return self._lost_before
+
+    def _prices(self, call: CallState) -> Prices:
+        return self.plan.settings.server(call.provider).prices
 
     def _warn(self, budget: Budget) -> None:
         message = f"the budget of {budget.name} is almost used up: {money(budget.spent_usd)} spent"

@@ -14,13 +14,14 @@ from typing import Any
 from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
 from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
+from flowrunner.engine.plan import gives_secrets
 from flowrunner.engine.ports import Stopped
 from flowrunner.engine.saving import save, target_of
 from flowrunner.engine.shared import Shared
+from flowrunner.engine.tally import Tally
 from flowrunner.engine.together import together
 from flowrunner.engine.units import Listed, Unit
 from flowrunner.engine.verbs import VERBS
-from flowrunner.errors import ExitStatus
 from flowrunner.events import (
     JSON,
     ForEachBegan,
@@ -166,7 +167,7 @@ class Runner:
             most = max(most, BACKGROUND_ITEMS)  # a response in the background holds no slot
         in_turn = whole.step.has_effects or whole.step.shares_conversation
         room = 1 if in_turn else min(loop.at_once or most, most)
-        tally = _Tally()
+        tally = Tally()
         work = iter(range(len(source)))
         tally.workers = min(room, len(source))
         if tally.workers:
@@ -183,7 +184,7 @@ class Runner:
             await self.shared.append(began)
 
     async def _worker(
-        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
+        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: Tally
     ) -> None:
         await self._work(whole, source, work, tally)
         tally.workers -= 1
@@ -191,22 +192,26 @@ class Runner:
             self.shared.works(-1)
 
     async def _work(
-        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: _Tally
+        self, whole: Unit, source: Sequence[Any], work: Iterator[int], tally: Tally
     ) -> None:
+        is_kept = not whole.recheck and not gives_secrets(whole.step)
         for at in work:
             if self.shared.is_ending or tally.is_over or whole.place.file.is_stopped:
                 tally.left += 1
                 return
             unit = self._item(whole, source[at], at)
-            if not unit.recheck and unit.is_done:
+            if is_kept and unit.is_done:
                 tally.count(Ending("succeeded", is_kept=True), whole.step)
+                continue
+            if self._leaves(unit):
+                tally.count(self.shared.as_it_was(unit.name), whole.step)
                 continue
             ending = await self._run_unit(unit, input=_plain(source[at]), position=at + 1)
             tally.count(ending, whole.step)
             if ending is not None and ending.stops is not None:
                 self.shared.halt(ending)
-            is_to_come = ending is not None and ending.reason == BACKGROUND
-            if is_to_come and whole.step.shares_conversation:
+            is_awaited = ending is not None and ending.reason == BACKGROUND
+            if is_awaited and whole.step.shares_conversation:
                 return  # nobody speaks while an answer is still to come
 
     def _item(self, whole: Unit, value: Any, at: int) -> Unit:
@@ -226,7 +231,11 @@ class Runner:
         for number in range(1, repeat.at_most + 1):
             path = round_of(unit.path, number)
             recheck = unit.recheck or not kept
-            place = replace(unit.place, names={**unit.place.names, "previous": previous})
+            place = replace(
+                unit.place,
+                names={**unit.place.names, "previous": previous},
+                is_touched=unit.place.is_touched or not kept,
+            )
             inner = replace(unit, place=place, path=path, has_started=False, recheck=recheck)
             ending = await self._round(inner)
             kept = kept and ending.is_kept
@@ -241,11 +250,20 @@ class Runner:
         raise AssertionError("a loop has at least one round")
 
     async def _round(self, inner: Unit) -> Ending:
-        if not inner.recheck and inner.is_done:
+        if not inner.recheck and inner.is_done and not gives_secrets(inner.step):
             return Ending("succeeded", is_kept=True)
+        if self._leaves(inner):
+            was = self.shared.as_it_was(inner.name)
+            if was is None:
+                raise Stopped
+            return was
         ending = await self._verb(inner)
         await self.record(inner, ending)
         return ending
+
+    def _leaves(self, unit: Unit) -> bool:
+        is_touched = unit.place.is_touched
+        return self.shared.leaves(unit.name, is_touched=is_touched, recheck=unit.recheck)
 
     def _sees_round(self, unit: Unit, path: Any) -> dict[str, Any]:
         journal = self.shared.ports.journal
@@ -278,59 +296,6 @@ class Ended:
     reached: bool
     kept: bool
     partial: bool
-
-
-@dataclass(slots=True)
-class _Tally:
-    """How the items of a `for_each` ended. `left` counts workers that found the run ending."""
-
-    good: int = 0
-    failed: int = 0
-    partial: int = 0
-    workers: int = 0
-    changed: int = 0
-    left: int = 0
-    blocked: Ending | None = None
-    first_failure: Ending | None = None
-    is_over: bool = False
-
-    def count(self, ending: Ending | None, step: Step) -> None:
-        if ending is None:
-            self.left += 1
-            return
-        self.changed += not ending.is_kept
-        if ending.status == "failed":
-            self.failed += 1
-            self.first_failure = self.first_failure or ending
-            self.is_over = step.on_error == "stop" or ending.stops is not None
-        elif ending.status in ("unknown", "waiting", "cancelled"):
-            self.blocked = self.blocked or ending
-        else:
-            self.good += 1
-            self.partial += ending.reason in LOOSE_ENDS
-
-    def ending(self, items: int, whole: Unit) -> Ending:
-        """What came of all items together."""
-        if self.is_over and self.first_failure is not None:
-            return replace(self.first_failure, result=None, more={})
-        if self.left:
-            raise Stopped
-        if self.blocked is not None:
-            return Ending(self.blocked.status, self.blocked.reason, self.blocked.message)
-        more = {"items": items, "failed": self.failed}
-        if self.failed and self.failed == items and self.first_failure is not None:
-            said = f"all {items} items failed, the first so: {self.first_failure.message}"
-            return replace(failed(PARTIAL, said, self.first_failure.help), more=more)
-        if self.failed:
-            whole.shared.exits.add(ExitStatus.ITEMS_FAILED)
-        message = f"{self.failed} of {items} items failed" if self.failed else None
-        return Ending(
-            "succeeded",
-            PARTIAL if self.failed or self.partial else None,
-            message,
-            more=more,
-            is_kept=not self.changed and whole.is_done,
-        )
 
 
 def _is_wanted(unit: Unit) -> bool:

@@ -9,9 +9,11 @@ from typing import Any
 from flowrunner.engine.endings import LOOSE_ENDS, Ending
 from flowrunner.engine.place import Path, Place, unit_name
 from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
+from flowrunner.engine.servers import Server
 from flowrunner.engine.shared import Shared
 from flowrunner.events import Address, StepStarted
 from flowrunner.journal.state import StepState
+from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import Step
 
 
@@ -91,6 +93,17 @@ class Unit:
     def scope(self) -> dict[str, Any]:
         """What its templates see."""
         return self.place.scope()
+
+    def server_of(self, prompt: Prompt) -> Server:
+        """The provider that a prompt step of its file asks; whoever calls the file comes first."""
+        named = self.place.file.capped_to or prompt.provider
+        return self.shared.plan.settings.server(named)
+
+    @property
+    def server(self) -> Server:
+        """The provider that it asks, where it is a prompt step."""
+        assert isinstance(self.step.verb, Prompt)
+        return self.server_of(self.step.verb)
 
     async def started(self, fingerprint: str | None = None) -> None:
         """Record that its own work begins, unless an earlier process has."""

@@ -35,7 +35,7 @@ from flowrunner.language.workflow import (
     Stop,
     Write,
 )
-from flowrunner.project.arguments import read_arguments
+from flowrunner.project.arguments import read_arguments, secret_values
 
 
 async def write(unit: Unit) -> Ending:
@@ -111,6 +111,8 @@ async def call_workflow(unit: Unit) -> Ending:
         folder=unit.place.file.workflow.folder,
         workflow_folder=called.folder,
     )
+    # Wherever it came from, from here on nobody is to see it.
+    unit.shared.ports.scrubber.learn(secret_values(called.inputs, given))
     if faults:
         return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
@@ -118,7 +120,13 @@ async def call_workflow(unit: Unit) -> Ending:
     file = called_run(unit, unit.step.verb, given, names)
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)
-    place = Place(file, path=unit.path, deadline=unit.inner_deadline(), budget=budget)
+    place = Place(
+        file,
+        path=unit.path,
+        deadline=unit.inner_deadline(),
+        budget=budget,
+        is_touched=unit.place.is_touched,
+    )
     listed = await unit.run_list(called.steps, place, unit.recheck)
     if listed.ending.status != "succeeded":
         return replace(listed.ending, more={}, result=None)

@@ -70,7 +70,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run began. `origin` is provenance for the report: command, versions, git commit, hashes."""
+    """A run began. `origin` is provenance for the report: command, versions, git commit, hashes.
+
+    `others` are the base URLs of the providers that steps go to beside the run's own, by name.
+    """
 
     run: str
     workflow: str
@@ -80,6 +83,7 @@ class RunStarted(Event):
     simulated: bool
     steps: tuple[str, ...]
     origin: dict[str, JSON] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,10 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSent(Event):
-    """A paid request is about to leave; committed before the first byte does (promise P2)."""
+    """A paid request is about to leave; committed before the first byte does (promise P2).
+
+    `provider` is the one it goes to where that is not the run's.
+    """
 
     bodies: ClassVar[tuple[str, ...]] = ("request",)
     address: Address
@@ -114,6 +121,7 @@ class CallSent(Event):
     client_request_id: str
     request_sha256: str
     request: JSON
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,13 +366,19 @@ class Slowed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The process stopped working on the run. A later `RunResumed` may take it up again."""
+    """The process stopped working on the run. A later `RunResumed` may take it up again.
+
+    `left_out` are the steps of the file that were not wanted (`--until`). `given_up_by` names the
+    person who wants nothing more of the run: no process takes it up again.
+    """
 
     bodies: ClassVar[tuple[str, ...]] = ("result",)
     status: RunStatus
     exit_status: ExitStatus
     message: str | None = None
     help: str | None = None
+    left_out: tuple[str, ...] = ()
+    given_up_by: str | None = None
     result: JSON = None
 
 

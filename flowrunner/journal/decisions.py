@@ -22,6 +22,9 @@ from flowrunner.journal.reader import Reader
 from flowrunner.journal.state import Approval, StepState
 
 _SHOWN = 8
+_DECISION = "SELECT unit, asked, content, checksum FROM decisions"
+_THE_RUN = ("", 0)
+"""Stands for the run itself, which nobody was asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,30 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
                 connection.rollback()
 
 
+def give_up(folder: Path, *, by: str, why: str | None, at: float) -> None:
+    """Say that nothing more of the run in a folder is wanted, whether it lives or not.
+
+    On disk when this returns; said twice, the first time counts. The owner of the run, or whoever
+    owns it next, puts it on record as its end. Raises JournalUnusable or EnvironmentFault.
+    """
+    content = json.dumps([False, by, why, at])
+    row = (*_THE_RUN, content)
+    with ExitStack() as closing:
+        reader = open_to_add(folder, closing)
+        try:
+            with _transaction(reader.connection):
+                insert = "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?)"
+                reader.connection.execute(insert, (*row, rows.checksum(*row)))
+        except sqlite3.Error as error:
+            raise storage_fault(error, folder) from error
+
+
+def given_up(reader: Reader) -> Decision | None:
+    """Who said that nothing more of the run is wanted; None while nobody did."""
+    found = reader.query(f"{_DECISION} WHERE (unit, asked) = (?, ?)", *_THE_RUN)
+    return _unpack(reader, found[0]) if found else None
+
+
 def _add(reader: Reader, decision: Decision) -> bool:
     """Whether the unit waits, with the decision added if it does. Raises UsageError for a second
     answer."""
@@ -89,17 +116,14 @@ def answer_to(reader: Reader, step: StepState) -> Decision | None:
     """
     if step.approval is None or step.approval.granted is not None:
         return None
-    found = reader.query(
-        "SELECT unit, asked, content, checksum FROM decisions WHERE (unit, asked) = (?, ?)",
-        step.unit,
-        step.approval.asked_seq,
-    )
+    asked = (step.unit, step.approval.asked_seq)
+    found = reader.query(f"{_DECISION} WHERE (unit, asked) = (?, ?)", *asked)
     return _unpack(reader, found[0]) if found else None
 
 
 def check_all(reader: Reader) -> None:
     """Refuse a journal with a decision in it that is not as it was written."""
-    for row in reader.query("SELECT unit, asked, content, checksum FROM decisions"):
+    for row in reader.query(_DECISION):
         _unpack(reader, row)
 
 

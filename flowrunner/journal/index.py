@@ -68,8 +68,10 @@ class Index:
     or another program is in the way, and nothing else.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, within: str | None = None) -> None:
         """For `open`."""
+        self._within = within
+        self._origins: frozenset[str] | None = None
         self._project = project
         self._home = make_home(project)
         self._shelf = _Shelf(runs_folder(project), careful=keeps_permissions(self._home))
@@ -78,10 +80,11 @@ class Index:
         self._last_id = 0
 
     @classmethod
-    def open(cls, project: Path) -> Index:
-        """The index of a project, brought up to date with its run folders."""
+    def open(cls, project: Path, within: str | None = None) -> Index:
+        """The index of a project, brought up to date with its run folders. `within` is the only run
+        whose results are found: its own, and those that it took from others."""
         try:
-            index = cls(project)
+            index = cls(project, within)
         except (OSError, sqlite3.Error) as error:
             raise index_fault(error, project / HOME) from error
         try:
@@ -219,6 +222,8 @@ class Index:
         cursor = self._connection.execute(_NEWEST_FIRST, (fingerprint, self._last_id, earliest))
         found = None
         for number, run, unit, at in cursor:
+            if not self._is_within(run, unit):
+                continue
             try:
                 found = self._shelf.read(run, (unit, fingerprint, at))
             except EnvironmentFault:
@@ -233,6 +238,13 @@ class Index:
         if gone:
             self._connection.executemany("DELETE FROM entries WHERE id = ?", gone)
         return None if left else found
+
+    def _is_within(self, run: str, unit: str) -> bool:
+        if self._within in (None, run):
+            return True
+        if self._origins is None:
+            self._origins = self._shelf.origins(self._within)
+        return f"{run}/{unit}" in self._origins
 
 
 def _by_time(entry: Entry) -> tuple[float, str]:
@@ -257,6 +269,14 @@ class _Shelf:
         for step in self._journal(run).steps():
             if _is_reusable(step) and step.fingerprint and step.ended_at is not None:
                 yield (step.unit, step.fingerprint, step.ended_at)
+
+    def origins(self, run: str | None) -> frozenset[str]:
+        """The results that a run took from others, each as `RUN/unit`."""
+        try:
+            steps = self._journal(run or "").steps()
+            return frozenset(step.reused_from for step in steps if step.reused_from)
+        except JournalUnusable:
+            return frozenset()
 
     def read(self, run: str, entry: Entry) -> Found:
         """The result behind an entry, as its run has it."""

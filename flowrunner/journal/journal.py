@@ -16,7 +16,7 @@ from flowrunner.errors import EnvironmentFault, JournalUnusable
 from flowrunner.events import JSON, Event
 from flowrunner.journal import audit, tables
 from flowrunner.journal.appender import Appender, Observer
-from flowrunner.journal.decisions import Decision, answer_to
+from flowrunner.journal.decisions import Decision, answer_to, given_up
 from flowrunner.journal.faults import storage_fault
 from flowrunner.journal.opening import check_readable, open_reader, take_lock
 from flowrunner.journal.reader import Reader
@@ -168,6 +168,10 @@ class Journal:
         """
         step = self._reader.step(unit)
         return None if step is None else answer_to(self._reader, step)
+
+    def given_up(self) -> Decision | None:
+        """Who said, in any process, that no more of the run is wanted; None while nobody did."""
+        return given_up(self._reader)
 
     def conversations(self) -> dict[str, str]:
         """The ids of the conversations that the run calls by names, by their keys."""

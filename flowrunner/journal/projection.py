@@ -140,9 +140,8 @@ class Projection:
         earlier = self._call(key)
         if earlier is not None:
             self.totals.count(earlier, -1)
-        self._keep(
-            CallState(*key, "sent", event.model, event.client_request_id, event.at, sent_seq=seq)
-        )
+        sent = (event.model, event.client_request_id, event.at, seq)
+        self._keep(CallState(*key, "sent", *sent, provider=event.provider))
 
     def call_accepted(self, seq: int, event: events.CallAccepted) -> None:
         """The API works on a request in the background."""
@@ -204,7 +203,7 @@ class Projection:
         else:
             self.totals.count(earlier, -1)
             sent = (earlier.model, earlier.client_request_id, earlier.sent_at, earlier.sent_seq)
-            call = CallState(*key, "sent", *sent)
+            call = CallState(*key, "sent", *sent, provider=earlier.provider)
         call.ended_at, call.end_seq = event.at, seq
         return call
 
@@ -249,6 +248,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
             run.status, run.exit_status = event.status, event.exit_status
             run.message, run.help = event.message, event.help
             run.ended_at, run.result_seq = event.at, seq
+            run.left_out, run.given_up_by = event.left_out, event.given_up_by
         case events.FileUploaded():
             run.uploads[event.sha256, event.provider, event.purpose] = event
         case events.Warned(address=address):
@@ -264,7 +264,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
 def _start(run: RunState, event: events.RunStarted) -> None:
     run.run, run.workflow, run.path = event.run, event.workflow, event.path
     run.provider, run.base_url, run.simulated = event.provider, event.base_url, event.simulated
-    run.started_at = event.at
+    run.started_at, run.others = event.at, event.others
     run.origins.append(event.origin)
     for unit in event.steps:
         run.steps.setdefault(unit, StepState(unit))
@@ -274,3 +274,4 @@ def _start(run: RunState, event: events.RunStarted) -> None:
 def _reopen(run: RunState) -> None:
     run.status, run.exit_status = "running", None
     run.message = run.help = run.ended_at = run.result_seq = None
+    run.left_out = ()

@@ -144,7 +144,8 @@ def _latest_failed(known: list[Path]) -> Path:
 
 
 def did_not_end_well(folder: Path) -> bool:
-    """Whether a run ended with another exit status than 0, or its process died.
+    """Whether a run ended with another exit status than 0, or its process died, and nobody gave it
+    up.
 
     A run whose journal cannot be read did not end well either.
     """
@@ -155,6 +156,8 @@ def did_not_end_well(folder: Path) -> bool:
         raise
     except FlowrunnerError:
         return not is_alive(folder)
+    if run.given_up_by is not None:
+        return False
     if run.is_finished:
         return run.exit_status != ExitStatus.DONE
     return not is_alive(folder)

@@ -40,7 +40,8 @@ class CallState:
     the body `response` (answered) or `raw` (refused, lost) of record `end_seq`. `model` is the
     model asked for, `served_model` the one that answered. `kind` says how a call was lost or why
     it was not sent. `cost_usd` is None where it is unknown. `polls` counts the looks at a response
-    in the background, as far as they are on record.
+    in the background, as far as they are on record. `provider` is the one that was asked where that
+    is not the run's.
     """
 
     unit: str
@@ -68,6 +69,7 @@ class CallState:
     message: str | None = None
     error: ApiError | None = None
     polls: int | None = None
+    provider: str | None = None
 
     @property
     def key(self) -> tuple[str, int, int, int]:
@@ -231,8 +233,10 @@ class RunState:
 
     `status` is `running` while no end is on record: the process works on it, or it died. `origins`
     holds the provenance of the start and of each resume, in order; `resumed_at` the Unix times at
-    which processes took the run over. `steps` begins with the declared ones in their order; items,
+    which processes took the run over. `others` are the base URLs of the providers beside the run's
+    own, by name. `steps` begins with the declared ones in their order; items,
     rounds and nested steps follow as they first appeared.
+    `left_out` are steps that the run was not to do for now, `given_up_by` who wants no more of it.
     The run's `result` is the body `result` of record `result_seq`. `uploads` are the last of each
     file, by hash, provider and purpose.
     """
@@ -242,6 +246,7 @@ class RunState:
     path: str = ""
     provider: str = ""
     base_url: str = ""
+    others: dict[str, str] = field(default_factory=dict)
     simulated: bool = False
     status: RunStatus = "running"
     exit_status: ExitStatus | None = None
@@ -251,6 +256,8 @@ class RunState:
     ended_at: float | None = None
     resumes: int = 0
     resumed_at: list[float] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
+    given_up_by: str | None = None
     result_seq: int | None = None
     uploads: dict[tuple[str, str, str], FileUploaded] = field(default_factory=dict)
     origins: list[dict[str, JSON]] = field(default_factory=list)

@@ -22,7 +22,7 @@ from flowrunner.journal.rows import (
 
 FILE_NAME = "journal.db"
 APPLICATION_ID = 0x666C6F77  # "flow"
-FORMAT = 3
+FORMAT = 4
 _INNER = {"usage": USAGE_FIELDS, "error": ERROR_FIELDS, "approval": APPROVAL_FIELDS}
 
 # Tells a run's own events from those of its steps; the index and the query must say it alike.

@@ -15,6 +15,7 @@ from flowrunner.diagnostics import Diagnostic, Finding, Place, Route
 from flowrunner.language.beside import Beside, FileText, Shelf, UnusableFile
 from flowrunner.language.checks import check_meaning, result_shape
 from flowrunner.language.document import Document, parse, read
+from flowrunner.language.providers import Providers
 from flowrunner.language.schema import check_shape
 from flowrunner.language.workflow import Called, Workflow, build
 
@@ -23,15 +24,16 @@ _MISREAD = frozenset({"alias", "cycle", "special-start", "tag"})
 
 
 def load(
-    path: Path, shown: str, *, today: datetime.date
+    path: Path, shown: str, *, today: datetime.date, providers: Providers | None = None
 ) -> tuple[Workflow | None, list[Diagnostic]]:
     """The workflow in a file and everything that is to say about it, sorted by place.
 
     `shown` is the path as messages show it. The workflow is None where any diagnostic is an error.
+    What it asks of `providers` is checked where they are known.
     """
     document, diagnostics = read(path, shown)
     path = path.absolute()
-    loader = _Loader(Shelf(path.parent), today)
+    loader = _Loader(Shelf(path.parent), today, providers)
     return loader.load(document, diagnostics, _Trail((path,)))
 
 
@@ -69,6 +71,7 @@ class _Loader:
 
     shelf: Shelf
     today: datetime.date
+    providers: Providers | None = None
     done: dict[Path, Called] = field(default_factory=dict)
 
     def load(
@@ -81,7 +84,7 @@ class _Loader:
         workflow, parts = build(
             document, trail.folder, beside, lambda written: self.open(beside, written, trail)
         )
-        meaning = [] if workflow is None else check_meaning(workflow, today=self.today)
+        meaning = [] if workflow is None else self.check(workflow)
         findings = [*shape, *_new_causes([*parts, *meaning], shape)]
         texts = {} if workflow is None else workflow.texts
         elsewhere = () if workflow is None else workflow.elsewhere
@@ -94,6 +97,9 @@ class _Loader:
         everything = _sorted([*diagnostics, *found, *elsewhere])
         is_sound = all(diagnostic.severity != "error" for diagnostic in everything)
         return (workflow if is_sound else None), everything
+
+    def check(self, workflow: Workflow) -> list[Finding]:
+        return check_meaning(workflow, today=self.today, providers=self.providers)
 
     def open(self, beside: Beside, written: str, trail: _Trail) -> Called:
         """The workflow at a path beside another. Raises UnusableFile."""

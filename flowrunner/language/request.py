@@ -46,7 +46,8 @@ class Prompt:
 
     `parameters` are API fields under their own names, `defaults` of the file merged below those of
     the step; null removes a field. `request` is what the author wrote under `request:`. At most one
-    of `output` and `schema` is given. `include_also` is what later steps need to read `.sources`.
+    of `output` and `schema` is given. `provider` is the one that the file names for the step or for
+    all its steps. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
     `tools` are the declared tools that answer calls of the model, by the names that `call_name`
     reads off its calls; their objects are among the `parameters`, but for those of MCP servers,
@@ -62,6 +63,7 @@ class Prompt:
     schema: Mapping[str, JSON] | None = None
     include_also: tuple[str, ...] = ()
     may_change_things: bool = False
+    provider: str | None = None
     continues: Continue | None = None
     is_continued: bool = False
     attach: tuple[Attachment, ...] = ()

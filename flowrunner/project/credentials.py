@@ -79,6 +79,8 @@ def _part_fault(name: str, value: str, url: SplitResult) -> str | None:
         return f"`{name}` has no host: write `https://HOST/v1`"
     if "@" in url.netloc:
         return f"`{name}` holds a user or password: remove what stands before `@`"
+    if "api-version=" in url.query.lower():
+        return f"`{name}` has a version after `?`: write it as `api_version` beside the address"
     if "?" in value or "#" in value:
         return f"`{name}` has something after `?` or `#`: write the address without it"
     if url.scheme.lower() == "http" and not is_loopback(url.hostname):

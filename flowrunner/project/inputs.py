@@ -29,6 +29,7 @@ from flowrunner.language.workflow.parts import Input
 from flowrunner.project.files import UnreadableFile, read_stream, read_stream_bytes, read_text
 from flowrunner.project.input_file import STDIN, UnusableInputs, read_input_file
 from flowrunner.project.loading import Loader, UnusableFiles, is_loaded, table_of, written_rows
+from flowrunner.project.sources import Source, SourceKind
 from flowrunner.project.tables import MAX_BYTES
 from flowrunner.secrets import MIN_LENGTH
 
@@ -57,6 +58,14 @@ class Given:
     ask: Callable[[Input], str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """The values of inputs, and the sources by name of those that are read again by a resume."""
+
+    values: dict[str, JSON]
+    sources: dict[str, Source]
+
+
 def read_inputs(declared: Sequence[Input], given: Given) -> dict[str, JSON]:
     """The value of every declared input, in their order; null for an optional one not given.
 
@@ -65,11 +74,16 @@ def read_inputs(declared: Sequence[Input], given: Given) -> dict[str, JSON]:
     workflow's folder where it stands below it; `files` become a list of those, a `table` a list of
     mappings from column to value.
     """
+    return read_sourced(declared, given).values
+
+
+def read_sourced(declared: Sequence[Input], given: Given) -> Sourced:
+    """As `read_inputs`, with where tables and globs of files were read from."""
     reading = _Reading({known.name: known for known in declared}, given)
     values = reading.values()
     if reading.faults:
         raise UsageError("\n".join(reading.faults))
-    return values
+    return Sourced(values, reading.sources)
 
 
 def unknown_input(name: str, declared: Mapping[str, Input]) -> str:
@@ -99,6 +113,7 @@ class _Reading:
 
     def __init__(self, declared: Mapping[str, Input], given: Given) -> None:
         self.faults: list[str] = []
+        self.sources: dict[str, Source] = {}
         self._declared = declared
         self._given = given
         self._loader = Loader(given.workflow_folder)
@@ -205,8 +220,7 @@ class _Reading:
             raise _without_path(known)
         if shape.kind == "files":
             patterns = [text.removeprefix("@") for text in texts]
-            folder = self._given.folder
-            return self._loader.files(patterns, folder, optional=shape.optional)
+            return self._files(known, patterns, self._given.folder)
         if shape.kind == "list" and shape.item is not None:
             return self._read_list(known, shape.item, texts)
         if len(texts) > 1:
@@ -230,7 +244,7 @@ class _Reading:
             return written_rows(json_text.parse(text), known.shape)
         path = text.removeprefix("@")
         if path != STDIN:
-            return self._loader.table(path, self._given.folder, known.shape)
+            return self._table(known, path, self._given.folder)
         try:
             self._take_stdin()
             content = read_stream_bytes(self._given.stdin, MAX_BYTES)
@@ -284,17 +298,28 @@ class _Reading:
         if isinstance(value, str) and not value.strip():
             raise _without_path(known)
         if shape.kind == "table" and isinstance(value, str):
-            return self._loader.table(value, folder, shape)
+            return self._table(known, value, folder)
         are_patterns = shape.kind == "files" and isinstance(value, list)
         _checked(known, Shape("list", item=Shape("files")) if are_patterns else shape, value)
         if shape.kind == "table":
             return written_rows(value, shape)
         if shape.kind == "files":
-            patterns = value if are_patterns else [value]
-            return self._loader.files(patterns, folder, optional=shape.optional)
+            return self._files(known, value if are_patterns else [value], folder)
         if shape.kind == "file":
             return self._loader.file(value, folder)
         return [self._loader.file(path, folder) for path in value]
+
+    def _files(self, known: Input, patterns: Sequence[str], folder: Path) -> JSON:
+        self._note("files", known, patterns, folder)
+        return self._loader.files(patterns, folder, optional=known.shape.optional)
+
+    def _table(self, known: Input, path: str, folder: Path) -> JSON:
+        self._note("table", known, [path], folder)
+        return self._loader.table(path, folder, known.shape)
+
+    def _note(self, kind: SourceKind, known: Input, written: Sequence[str], folder: Path) -> None:
+        top = self._given.workflow_folder
+        self.sources[known.name] = Source.of(kind, written, folder, top)
 
 
 def _without_path(known: Input) -> _Fault:

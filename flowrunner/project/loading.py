@@ -74,6 +74,11 @@ class Loader:
             raise UnusableFiles(f"`{path}` {fault}") from None
         return table_of(content, path, shape)
 
+    def matches(self, patterns: Sequence[str], folder: Path) -> list[str]:
+        """The paths, as they are shown, of the files that patterns match. Raises UnusableFiles."""
+        found = {path for pattern in patterns for path in _matches(pattern, folder)}
+        return sorted(self._shown(path) for path in found)
+
     def _record(self, path: Path) -> dict[str, JSON]:
         record = describe(path, self._shown(path))
         text: str | None = record["text"]

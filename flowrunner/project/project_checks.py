@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowrunner.catalog import model, model_names
+from flowrunner.catalog import model, model_names, provider_kind, provider_kinds
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.events import JSON
 from flowrunner.language.forms import has_template
 from flowrunner.language.not_yet import refusal
-from flowrunner.language.shapes import alternatives
+from flowrunner.language.providers import unknown_provider
 from flowrunner.language.workflow import read_duration
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.project.credentials import OPENAI_URL, base_url_fault, host_of
@@ -92,7 +92,7 @@ def _provider(name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
     if said:
         yield Finding("base-url", said, (*route, "base_url"))
         return
-    key_env = entry.get("key_env", _OPENAI_KEY if name == OPENAI else None)
+    key_env = entry.get("key_env", _OPENAI_KEY if name == OPENAI else _usual_key(entry))
     if not isinstance(key_env, str):
         return
     said = key_name_fault(key_env, host_of(base_url.strip()))
@@ -103,16 +103,13 @@ def _provider(name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("key-name", message, (*route, "key_env"), fix)
 
 
+def _usual_key(entry: Mapping[str, Any]) -> str | None:
+    kind = entry.get("kind")
+    return provider_kind(kind).key_env if kind in provider_kinds() else None
+
+
 def _default_provider(name: JSON, providers: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(name, str) or name == OPENAI or name in providers:
         return
-    said = unknown_provider(name, providers)
+    said = unknown_provider(name, {OPENAI, *providers})
     yield Finding("unknown-provider", said, ("provider",), "declare it under `providers`")
-
-
-def unknown_provider(name: str, known: Mapping[str, Any]) -> str:
-    """The sentence about a provider that nobody declared; `openai` is always there."""
-    names = sorted({OPENAI, *known})
-    near = did_you_mean(name, names)
-    hint = f"did you mean `{near}`?" if near else f"there is {alternatives(names, 'and')}"
-    return f"there is no provider `{name}`: {hint}"

@@ -5,11 +5,13 @@ What the environment and the command line say on top is left to `settings`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from flowrunner.catalog import Supports
 from flowrunner.diagnostics import Diagnostic, Finding, Route, in_order
 from flowrunner.events import JSON
 from flowrunner.language.document import Document, read
@@ -18,6 +20,7 @@ from flowrunner.language.schema import check_shape
 from flowrunner.language.workflow import Limits, read_duration
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.language.workflow.parts import Money
+from flowrunner.project.folders import PROJECT_FILE
 from flowrunner.project.project_checks import check_project
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|xai|gsk|gh[pousr]|xox[abp])[-_][A-Za-z0-9_-]{8,}")
@@ -36,8 +39,11 @@ class ProviderEntry:
 
     base_url: str | None = None
     key_env: str | None = None
-    auth: str = "bearer"
-    supports: Mapping[str, bool] = field(default_factory=dict)
+    kind: str | None = None
+    auth: str | None = None
+    api_version: str | None = None
+    supports: Supports = field(default_factory=dict)
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,16 @@ class ProjectFile:
         """Where a thing was said: `/project/flowrunner.yaml:3`."""
         line = self.lines.get(name)
         return str(self.path) if line is None else f"{self.path}:{line}"
+
+
+def open_project_file(project: Path) -> tuple[ProjectFile | None, list[Diagnostic]]:
+    """The project file at the top of a project, as `read_project_file` gives it; one that is not
+    there says nothing."""
+    path = project / PROJECT_FILE
+    if not path.is_symlink() and not path.exists():
+        return ProjectFile(path), []
+    below = path.is_relative_to(Path.cwd())
+    return read_project_file(path, os.path.relpath(path) if below else str(path))
 
 
 def read_project_file(path: Path, shown: str) -> tuple[ProjectFile | None, list[Diagnostic]]:
@@ -135,7 +151,7 @@ def _build(path: Path, document: Document) -> ProjectFile:
         limits=Limits(limits.get("at_once"), _seconds(limits.get("timeout"))),
         provider=value.get("provider"),
         providers={name: _provider(each) for name, each in value.get("providers", {}).items()},
-        prices={name: _floats(each) for name, each in value.get("prices", {}).items()},
+        prices=_prices(value),
         lines=_lines(document),
     )
 
@@ -144,8 +160,11 @@ def _seconds(written: str | None) -> float | None:
     return None if written is None else read_duration(written)
 
 
-def _floats(written: Mapping[str, float]) -> dict[str, float]:
-    return {kind: float(price) for kind, price in written.items()}
+def _prices(written: Mapping[str, JSON]) -> dict[str, dict[str, float]]:
+    return {
+        name: {kind: float(price) for kind, price in each.items()}
+        for name, each in written.get("prices", {}).items()
+    }
 
 
 def _provider(written: Mapping[str, JSON]) -> ProviderEntry:
@@ -153,8 +172,14 @@ def _provider(written: Mapping[str, JSON]) -> ProviderEntry:
     return ProviderEntry(
         base_url=None if base_url is None else base_url.strip().rstrip("/"),
         key_env=written.get("key_env"),
-        auth=written.get("auth", "bearer"),
-        supports=written.get("supports", {}),
+        kind=written.get("kind"),
+        auth=written.get("auth"),
+        api_version=written.get("api_version"),
+        supports={
+            key: tuple(known) if isinstance(known, list) else known
+            for key, known in written.get("supports", {}).items()
+        },
+        prices=_prices(written),
     )
 
 

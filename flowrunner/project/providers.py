@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from flowrunner.catalog import provider_kind
+from flowrunner.language.providers import Abilities, Providers
 from flowrunner.project.credentials import (
     OPENAI_URL,
     base_url_fault,
@@ -34,8 +36,8 @@ class Provider:
     """One provider with what the environment says of it.
 
     `key_name` is the variable that should hold its key, None where it needs none; `key` what it
-    holds, not checked yet. `supports` says False for fields of the API that are never to be sent
-    to it.
+    holds, not checked yet. `api_version` goes along with every request; `abilities` are what it
+    knows of the API.
     """
 
     name: str
@@ -43,7 +45,8 @@ class Provider:
     key_name: str | None = None
     key: Setting | None = None
     auth: Literal["bearer", "api-key"] = "bearer"
-    supports: Mapping[str, bool] = field(default_factory=dict)
+    api_version: str | None = None
+    abilities: Abilities = field(default_factory=Abilities)
 
     @property
     def url(self) -> str:
@@ -110,8 +113,22 @@ def _placed(sentence: str, setting: Setting, env_file: str | None) -> str:
 
 def key_names(file: ProjectFile) -> tuple[str, ...]:
     """The variables that the project file names as keys."""
-    named = (entry.key_env for entry in file.providers.values())
+    named = (_key_name(entry) for entry in file.providers.values())
     return tuple(dict.fromkeys(name for name in named if name))
+
+
+def known_providers(file: ProjectFile, forced: str | None = None) -> Providers:
+    """What checks of a workflow may know of the providers of its project. `forced` is the one that
+    every step goes to, whatever files say."""
+    entries = {OPENAI: ProviderEntry(), **file.providers}
+    known = {name: _abilities(name, entry, file) for name, entry in entries.items()}
+    return Providers(known, file.provider or OPENAI, forced, file.defaults)
+
+
+def _abilities(name: str, entry: ProviderEntry, file: ProjectFile) -> Abilities:
+    url = entry.base_url or (OPENAI_URL if name == OPENAI else "")
+    kind = entry.kind or (OPENAI if is_openai(host_of(url)) else None)
+    return Abilities(kind, entry.supports, frozenset({*file.prices, *entry.prices}))
 
 
 def read_providers(file: ProjectFile, found: Mapping[str, Setting]) -> dict[str, Provider]:
@@ -127,7 +144,14 @@ def read_providers(file: ProjectFile, found: Mapping[str, Setting]) -> dict[str,
 def _declared(name: str, file: ProjectFile, found: Mapping[str, Setting]) -> Provider:
     entry = file.providers[name]
     url = Setting(f"providers.{name}.base_url", entry.base_url or "", _source(file, name))
-    return _provider(name, url, entry, entry.key_env, found)
+    named = _key_name(entry)
+    provider = _provider(name, url, entry, named, found)
+    return replace(provider, abilities=_abilities(name, entry, file))
+
+
+def _key_name(entry: ProviderEntry) -> str | None:
+    usual = None if entry.kind is None else provider_kind(entry.kind).key_env
+    return entry.key_env or usual
 
 
 def _openai(file: ProjectFile, found: Mapping[str, Setting]) -> Provider:
@@ -136,14 +160,16 @@ def _openai(file: ProjectFile, found: Mapping[str, Setting]) -> Provider:
     entry = file.providers.get(OPENAI, ProviderEntry())
     said = found.get(BASE_URL)
     if said is not None:
-        return _provider(OPENAI, said, ProviderEntry(), KEY, found)
+        provider = _provider(OPENAI, said, ProviderEntry(), KEY, found)
+        return replace(provider, abilities=Abilities(OPENAI))
     url = Setting(BASE_URL, OPENAI_URL, DEFAULT)
     if entry.base_url:
         url = Setting(f"providers.{OPENAI}.base_url", entry.base_url, _source(file, OPENAI))
     named = entry.key_env or KEY
     if KEY in found and found[KEY].value and is_openai(host_of(url.value)):
         named = KEY
-    return _provider(OPENAI, url, entry, named, found)
+    provider = _provider(OPENAI, url, entry, named, found)
+    return replace(provider, abilities=_abilities(OPENAI, entry, file))
 
 
 def _provider(
@@ -154,8 +180,11 @@ def _provider(
     found: Mapping[str, Setting],
 ) -> Provider:
     key = None if key_name is None else found.get(key_name)
-    auth: Literal["bearer", "api-key"] = "api-key" if entry.auth == "api-key" else "bearer"
-    return Provider(name, url, key_name, key, auth, entry.supports)
+    usual = "bearer" if entry.kind is None else provider_kind(entry.kind).auth
+    auth: Literal["bearer", "api-key"] = (
+        "api-key" if (entry.auth or usual) == "api-key" else "bearer"
+    )
+    return Provider(name, url, key_name, key, auth, entry.api_version)
 
 
 def _source(file: ProjectFile, name: str) -> str:

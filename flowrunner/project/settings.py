@@ -6,8 +6,7 @@ never from a workflow. What a workflow says in between is left to `engine`.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +15,22 @@ from urllib.parse import unquote, urlsplit
 from flowrunner.diagnostics import render
 from flowrunner.errors import EnvironmentFault, InvalidWorkflow, UsageError
 from flowrunner.events import JSON
+from flowrunner.language.providers import Providers, unknown_provider
 from flowrunner.language.workflow import Limits
 from flowrunner.language.workflow.parts import Money
 from flowrunner.project import dotenv
 from flowrunner.project.credentials import header_fault
 from flowrunner.project.folders import PROJECT_FILE, find_env_file, find_project
-from flowrunner.project.project_checks import OPENAI, unknown_provider
-from flowrunner.project.project_file import ProjectFile, read_project_file
-from flowrunner.project.providers import BASE_URL, KEY, Provider, key_names, read_providers
+from flowrunner.project.project_checks import OPENAI
+from flowrunner.project.project_file import ProjectFile, open_project_file
+from flowrunner.project.providers import (
+    BASE_URL,
+    KEY,
+    Provider,
+    key_names,
+    known_providers,
+    read_providers,
+)
 from flowrunner.project.setting import COMMAND_LINE, DEFAULT, ENVIRONMENT, Setting
 from flowrunner.project.shown import shown_settings, without_password
 from flowrunner.wire import Endpoint, Secret
@@ -81,8 +88,17 @@ class Settings:
     @property
     def provider(self) -> str:
         """The name of the provider of every step that names none."""
-        said = self.found.get(PROVIDER)
-        return said.value if said else self.file.provider or OPENAI
+        return self.forced_provider or self.file.provider or OPENAI
+
+    @property
+    def forced_provider(self) -> str | None:
+        """The provider that the command line or the environment names for every step."""
+        return self.found[PROVIDER].value if PROVIDER in self.found else None
+
+    @property
+    def known_providers(self) -> Providers:
+        """What checks of a workflow may know of its providers."""
+        return known_providers(self.file, self.forced_provider)
 
     @property
     def below(self) -> Mapping[str, JSON]:
@@ -105,6 +121,11 @@ class Settings:
         perhaps `cached_input`."""
         return self.file.prices
 
+    def prices_at(self, provider: str) -> Mapping[str, Mapping[str, float]]:
+        """What the operator pays at one provider, by model."""
+        entry = self.file.providers.get(provider)
+        return self.prices if entry is None else {**self.prices, **entry.prices}
+
     @property
     def confirm_above_usd(self) -> float | None:
         """What a run may cost before a person is asked, in US dollars."""
@@ -124,16 +145,23 @@ class Settings:
         raise UsageError(unknown_provider(wanted, self.providers), help=fix)
 
     def endpoint(self, name: str | None = None) -> Endpoint:
-        """A provider to send to, the default one for None, with a key that was checked.
+        """A provider to send to, the default one for None; see `endpoints`."""
+        return self.endpoints((name,))[0]
+
+    def endpoints(self, names: Iterable[str | None]) -> list[Endpoint]:
+        """Providers to send to, the default one for None, with keys that were checked.
 
         Raises UsageError for a provider that does not exist, EnvironmentFault, one sentence a line,
-        where the key or the base URL cannot be right (Responses API: OPENAI_API_KEY,
-        OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID).
+        where keys or base URLs cannot be right (Responses API: OPENAI_API_KEY, OPENAI_BASE_URL,
+        OPENAI_ORG_ID, OPENAI_PROJECT_ID).
         """
-        provider = self.provider_named(name)
-        faults = list(self.provider_faults(provider))
+        providers = [self.provider_named(name) for name in names]
+        faults = [said for each in providers for said in self.provider_faults(each)]
         if faults:
-            raise EnvironmentFault("\n".join(faults))
+            raise EnvironmentFault("\n".join(dict.fromkeys(faults)))
+        return [self._endpoint(each) for each in providers]
+
+    def _endpoint(self, provider: Provider) -> Endpoint:
         headers: dict[str, str | Secret] = {}
         if provider.name == OPENAI:
             headers |= {
@@ -142,7 +170,9 @@ class Settings:
                 if variable in self.found
             }
         key = None if provider.key is None else Secret(provider.key.value)
-        return Endpoint(provider.name, provider.url, key, provider.auth, headers)
+        version = provider.api_version
+        query = {} if version is None else {"api-version": version}
+        return Endpoint(provider.name, provider.url, key, provider.auth, headers, query)
 
     def provider_faults(self, provider: Provider) -> Iterator[str]:
         """Why nothing can be sent to a provider, in sentences without a key."""
@@ -208,7 +238,7 @@ def load_settings(
     since a simulated run needs none.
     """
     project = find_project(start)
-    file = _project_file(project / PROJECT_FILE)
+    file = _project_file(project)
     env_file = find_env_file(start, environ)
     env = dotenv.Dotenv() if env_file is None else dotenv.read(env_file)
     sources = [
@@ -243,13 +273,10 @@ def _warning(file: ProjectFile, line: int, message: str) -> str:
     return f"`{file.path}`, line {line}: {message}"
 
 
-def _project_file(path: Path) -> ProjectFile:
-    if not path.is_symlink() and not path.exists():
-        return ProjectFile(path)
-    below = path.is_relative_to(Path.cwd())
-    shown = os.path.relpath(path) if below else str(path)
-    file, found = read_project_file(path, shown)
+def _project_file(project: Path) -> ProjectFile:
+    file, found = open_project_file(project)
     if file is None:
+        shown = found[0].place.path
         raise InvalidWorkflow(f"{render(found)}\n{shown} has mistakes; nothing was sent")
     return file
 

@@ -39,6 +39,8 @@ def closing_lines(report: dict[str, JSON], folder: str, style: Style) -> list[st
     wrong = wrong_steps(report)
     for step in wrong[:NAMED]:
         lines += _trouble(step, here, style)
+    if report["verdict"]["left_out"]:
+        lines += _labelled("Left out", ", ".join(report["verdict"]["left_out"]), style)
     more = len(wrong) - NAMED
     if more > 0:
         lines += _labelled("", f"and {counted(more, 'more step')}, all in the report", style)

@@ -13,6 +13,7 @@ from flowrunner.events import JSON
 from flowrunner.language.attachments import FileMark
 from flowrunner.report.bounds import Bounds
 from flowrunner.responses.artefacts import artefacts
+from flowrunner.responses.brought import read_brought
 
 _MOST_PICTURES = 2
 _PICTURE_VALUES = 2
@@ -70,8 +71,9 @@ def answered(result: JSON, response: JSON, holder: Holder) -> dict[str, JSON] | 
         "files": [str(name) for name in given.get("files") or ()],
         "pictures": _pictures(response, holder.bounds),
         "tool_calls": [call for call in given.get("tool_calls") or () if isinstance(call, dict)],
+        "brought": {name: holder.hold(value) for name, value in read_brought(response).items()},
     }
-    return told if any(value not in (None, []) for value in told.values()) else None
+    return told if any(value not in (None, [], {}) for value in told.values()) else None
 
 
 def _pictures(response: JSON, bounds: Bounds) -> list[str]:

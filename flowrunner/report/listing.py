@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flowrunner.events import JSON
 from flowrunner.journal.state import RunState, Totals
 from flowrunner.report.bounds import compact
+from flowrunner.report.brought import TITLES, tier_line
 from flowrunner.report.closing import going_on_lines, summary_line
 from flowrunner.report.figures import (
     attached_words,
@@ -243,9 +244,13 @@ def _answered(answered: JSON) -> list[str]:
     given = answered["output"] or answered["text"]
     told += [_text_of(given)] if given else []
     told += [
-        f"source: {one.get('title') or ''} {one.get('url') or ''}" for one in answered["sources"]
+        f"source: {one.get('title') or ''} {one.get('url') or one.get('file_id') or ''}"
+        for one in answered["sources"]
     ]
-    return told + [f"file: {name}" for name in answered["files"]]
+    told += [f"file: {name}" for name in answered["files"]]
+    return told + [
+        f"{TITLES[name]}: {_text_of(held)}" for name, held in answered["brought"].items()
+    ]
 
 
 def _attempt(one: JSON) -> str:
@@ -259,8 +264,9 @@ def _numbers(numbers: JSON) -> list[str]:
         return []
     tokens = numbers["tokens"]
     cost = _cost(numbers["cost_usd"], complete=numbers["cost_is_complete"])
+    written = f", {count(tokens['cache_write'])} written to it" if tokens["cache_write"] else ""
     counted_tokens = (
-        f"{count(tokens['input'])} in ({count(tokens['cached'])} cached), "
+        f"{count(tokens['input'])} in ({count(tokens['cached'])} cached{written}), "
         f"{count(tokens['output'])} out ({count(tokens['reasoning'])} reasoning)"
     )
     if not numbers["tokens_are_complete"]:
@@ -271,7 +277,8 @@ def _numbers(numbers: JSON) -> list[str]:
         "cost": cost,
         "model asked": numbers["model_asked"],
         "model served": numbers["model_served"],
-        "service tier": numbers["service_tier"],
+        "service tier": tier_line(numbers),
+        "provider": numbers["provider"],
         "request id": numbers["request_id"],
         "response id": numbers["response_id"],
         "client request id": numbers["client_request_id"],

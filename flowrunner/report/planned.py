@@ -45,9 +45,9 @@ def _cells(step: dict[str, JSON]) -> list[str]:
 
 
 def _will(step: dict[str, JSON]) -> str:
-    """`run`, `run 3`, `run 1–4`, `maybe`, `maybe, up to 4`, `skip`."""
+    """`run`, `run 3`, `run 1–4`, `maybe`, `maybe, up to 4`, `reuse`, `skip`."""
     fewest, most = step["fewest"], step["most"]
-    if step["will"] == "skip" or most is None:
+    if step["will"] in ("skip", "reuse") or most is None:
         return str(step["will"])
     if step["will"] == "maybe":
         return f"maybe, up to {count(most)}" if most > 1 else "maybe"
@@ -57,7 +57,10 @@ def _will(step: dict[str, JSON]) -> str:
 
 
 def _about(step: dict[str, JSON]) -> str:
-    return "" if step["will"] == "skip" else about_money(step["about_usd"])
+    if step["will"] == "skip":
+        return ""
+    saved = f" (saves {about_money(step['saved_usd'])})" if step["saved_usd"] else ""
+    return about_money(step["about_usd"]) + saved
 
 
 def _between(step: dict[str, JSON]) -> str:
@@ -105,6 +108,9 @@ def _notes(plan: dict[str, JSON]) -> Iterable[str]:
     for step in going:
         if step["unknown"]:
             yield f"unknown: `{step['unit']}`: {step['unknown']}"
+    for provider in sorted({step["provider"] for step in going} - {None}):
+        names = [step["unit"] for step in going if step["provider"] == provider]
+        yield f"asked of the provider `{provider}`: {_named(names)}"
     for limit in sorted({step["max_output_tokens"] for step in going} - {None}):
         names = [step["unit"] for step in going if step["max_output_tokens"] == limit]
         yield f"the budget sets `max_output_tokens: {limit}` for {_named(names)}"
@@ -129,6 +135,8 @@ def _sum(plan: dict[str, JSON]) -> str:
         facts = [f"Between {_down(low)} and {_up(high)}"]
     if plan["simulated"]:
         facts.append("with --simulate it costs nothing")
+    if plan["saved_usd"]:
+        facts.append(f"saves {about_money(plan['saved_usd'])}")
     facts += _budget(plan, high)
     counted = plan["counted_requests"]
     sent = "nothing was sent"

@@ -97,6 +97,7 @@ def _run(state: RunState) -> dict[str, JSON]:
         "path": state.path,
         "provider": state.provider,
         "base_url": state.base_url,
+        "others": state.others,
         "simulated": state.simulated,
         "processes": state.resumes + 1,
     }

@@ -88,7 +88,10 @@ def step_entry(step: StepState, telling: Telling) -> dict[str, JSON]:
         "why": why(step, drawn, partial(telling.value, step.unit), holder),
         "asked": asked(request, holder),
         "answered": answered(result, response, holder),
-        "numbers": _numbers(step, last, telling.told.spend(step.unit)),
+        "numbers": {
+            **_numbers(step, last, telling.told.spend(step.unit)),
+            "service_tier_asked": _tier_asked(request),
+        },
         "attempts": attempts(step),
         "raw": {"request": holder.hold_some(request), "response": holder.hold_some(response)},
     }
@@ -146,10 +149,16 @@ def _numbers(step: StepState, last: CallState | None, spend: Spend) -> dict[str,
         "model_asked": first("model"),
         "model_served": first("served_model"),
         "service_tier": first("service_tier"),
+        "provider": first("provider"),
         "request_id": first("request_id"),
         "response_id": first("response_id"),
         "client_request_id": first("client_request_id"),
     }
+
+
+def _tier_asked(request: JSON) -> str | None:
+    tier = request.get("service_tier") if isinstance(request, dict) else None
+    return tier if isinstance(tier, str) else None
 
 
 def _drawn(name: str, frozen: dict[str, JSON], step: StepState | None) -> dict[str, JSON]:

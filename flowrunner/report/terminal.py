@@ -312,7 +312,8 @@ def header_lines(event: RunStarted, style: Style) -> list[str]:
     """The first line of a run, and the banner that no simulated run goes without."""
     steps = counted(len(event.steps), "step")
     dot = " · " if style.utf8 else " - "
-    facts = [style.line(fact) for fact in (steps, event.provider, f"run {event.run}")]
+    asked = ", ".join([event.provider, *event.others])
+    facts = [style.line(fact) for fact in (steps, asked, f"run {event.run}")]
     lines = [dot.join([style.paint(style.line(event.workflow), "bold"), *facts])]
     return [*lines, *_banner(event.simulated, style), ""]
 

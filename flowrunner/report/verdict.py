@@ -63,6 +63,7 @@ def verdict(
         "possibly_billed": spend.possibly_billed,
         "tokens": tokens(spend.usage),
         "tokens_are_complete": not spend.uncounted,
+        "left_out": list(state.left_out),
         "tally": tally,
     }
 
@@ -86,7 +87,10 @@ def is_reused(status: str | None, reason: str | None) -> bool:
 
 def is_resumable(state: RunState) -> bool:
     """Whether anything is left that `resume` could do."""
-    return state.status != "succeeded" or state.exit_status is ExitStatus.ITEMS_FAILED
+    if state.given_up_by is not None:
+        return False
+    is_partial = state.exit_status is ExitStatus.ITEMS_FAILED or bool(state.left_out)
+    return state.status != "succeeded" or is_partial
 
 
 def tally_words(tally: dict[str, int]) -> list[str]:

@@ -6,6 +6,7 @@ cancelling and the journal are left to `engine`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,6 +30,14 @@ GONE = "gone"
 
 _GROWTH = 1.5
 _NOT_THERE = frozenset({404, 410})
+
+
+_ID = re.compile(r"[\x21-\x7e]{1,512}")
+
+
+def is_askable(response_id: str) -> bool:
+    """Whether an id can stand in the address that a response is asked for at."""
+    return _ID.fullmatch(response_id) is not None and response_id.strip(".") != ""
 
 
 @dataclass(frozen=True, slots=True)

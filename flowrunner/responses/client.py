@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from flowrunner import __version__, json_text, wire
 from flowrunner.events import JSON, ApiError
+from flowrunner.responses.background import is_askable
 from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
 from flowrunner.responses.items import read_usage
 from flowrunner.responses.outcome import (
@@ -29,6 +30,7 @@ from flowrunner.responses.outcome import (
     Told,
 )
 from flowrunner.responses.rate import asked_wait_s, poll_after_s, read_rate, should_retry
+from flowrunner.responses.rate import request_id as _request_id
 from flowrunner.responses.receiving import SILENCE_S, Receiver, Watch
 from flowrunner.responses.stream import Assembly, Broken, Ended, Left, what_broke
 from flowrunner.secrets import Scrubber
@@ -37,7 +39,6 @@ MAX_REQUEST_ID = 512
 RAW_LIMIT = 1_000_000
 """Characters of an unusable reply that are kept for people to look at."""
 
-_ID = re.compile(r"[\x21-\x7e]{1,512}")
 _UNSAFE = re.compile(r"[^\x21-\x7e]")
 _PENDING = frozenset({"queued", "in_progress"})
 
@@ -157,7 +158,7 @@ class ResponsesClient:
         self, method: Literal["GET", "POST"], response_id: str, more: str, timeout_s: float
     ) -> Outcome:
         """One free request about a response; an answer about another one is none."""
-        if not _is_id(response_id):
+        if not is_askable(response_id):
             return NotSent(kind="bad-id", message="what should be the id of a response is none")
         outcome = await self._exchange(
             wire.WireRequest(
@@ -238,7 +239,7 @@ class ResponsesClient:
             return outcome
         if outcome.status not in _PENDING:
             return outcome
-        if not _is_id(outcome.response_id):
+        if not is_askable(outcome.response_id):
             return self._no_response(reply, "nobody could ask for a response with such an `id`")
         return _accepted(reply, outcome, self._clock())
 
@@ -381,17 +382,8 @@ def _bytes(body: Mapping[str, JSON]) -> bytes:
     return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
 
 
-def _is_id(text: str) -> bool:
-    return _ID.fullmatch(text) is not None and text.strip(".") != ""
-
-
 def _rest(error: ApiError) -> tuple[str | None, str | None, str | None]:
     return error.type, error.param, error.code
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    found = headers.get("x-request-id") or headers.get("apim-request-id")
-    return found[:MAX_REQUEST_ID] if found else None
 
 
 def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:
@@ -419,4 +411,5 @@ def _accepted(reply: wire.WireReply, pending: Answered, now: float) -> Accepted:
         model=pending.model,
         elapsed_s=pending.elapsed_s,
         asked_wait_s=poll_after_s(reply.headers, now),
+        rate=pending.rate,
     )

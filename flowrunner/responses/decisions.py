@@ -78,12 +78,14 @@ class Tries:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What sentences about a failure may name: the model asked for, the variable that holds the
-    key, who was asked, the labels of the MCP servers that the request named."""
+    key (None where there is none), who was asked, the labels of the MCP servers that the request
+    named. `models` says what a model is called by there, None where it is by OpenAI's names."""
 
     model: str | None = None
-    key_name: str = "OPENAI_API_KEY"
+    key_name: str | None = "OPENAI_API_KEY"
     host: str = "the API"
     mcp_servers: tuple[str, ...] = ()
+    models: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def read_error(content: bytes, status: int) -> ApiError:
         return ApiError(_quoted(content))
     error = value.get("error")
     if isinstance(error, dict):
-        text = [_text(error.get(part)) for part in ("type", "param", "code")]
+        kind = error.get("type") or error.get("error_type")
+        text = [_text(each) for each in (kind, error.get("param"), error.get("code"))]
         return ApiError(_text(error.get("message")) or _quoted(content), *text)
     said = next((_text(value[key]) for key in ("error", "detail", "message") if value.get(key)), "")
     return ApiError(
@@ -57,7 +58,8 @@ def what_is_missing(value: JSON, wanted: str = "response") -> str | None:
     `response.compaction`, which has no status); None where it is one."""
     if not isinstance(value, dict):
         return "it is no JSON object"
-    if value.get("object") != wanted:
+    # A few servers leave the word out; another word stands for another thing.
+    if value.get("object", wanted) != wanted:
         return f"its `object` is not `{wanted}`"
     status: tuple[tuple[str, type], ...] = (("status", str),) if wanted == "response" else ()
     for name, kind in (("id", str), *status, ("output", list)):

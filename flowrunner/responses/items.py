@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from flowrunner import catalog, json_text
 from flowrunner.events import JSON, Usage
+from flowrunner.responses.sources import read_sources
 
 Kind: TypeAlias = Literal[
     "completed",
@@ -45,7 +46,7 @@ class Answer:
     `kind` is `completed` only for an answer that may be used as one. `text` joins the texts of the
     message items, also where the answer is partial. `reason` is `incomplete_details.reason` or
     `error.code`; `message` a sentence for every kind but `completed`. `sources` are
-    `{"title", "url", "kind"}`, kind `cited` or `consulted`. `usage` is None where the server did
+    `{"title", "url", "kind"}` (see `read_sources`). `usage` is None where the server did
     not say it credibly. `unknown_items` names item types that this version does not know.
     """
 
@@ -89,7 +90,7 @@ def read_answer(response: Mapping[str, JSON]) -> Answer:
         model=_string(response.get("model")),
         service_tier=_string(response.get("service_tier")),
         usage=usage,
-        sources=tuple(_sources(items)),
+        sources=read_sources(items),
         reasoning=tuple(_reasoning(items)),
         open_calls=open_calls,
         unknown_items=tuple(sorted({name for name in types if name not in known})),
@@ -97,7 +98,11 @@ def read_answer(response: Mapping[str, JSON]) -> Answer:
 
 
 def count_web_searches(response: Mapping[str, JSON]) -> int:
-    """How many web searches a response made: each is billed on its own (FACTS: prices)."""
+    """How many web searches a response made: each is billed on its own (FACTS: prices). Where the
+    server counts them itself, its count stands (Responses API: `tool_usage`)."""
+    counted = _mapping(_mapping(response.get("tool_usage")).get("web_search")).get("num_requests")
+    if (number := _count(counted)) is not None:
+        return number
     return sum(_type(item) == "web_search_call" for item in _mappings(response.get("output")))
 
 
@@ -222,7 +227,15 @@ def _is_blank(text: str, usage: Usage | None) -> bool:
 def _parts(items: Iterable[Mapping[str, Any]], kind: str) -> Iterator[Mapping[str, Any]]:
     for item in items:
         if item.get("type") == "message":
-            yield from (p for p in _mappings(item.get("content")) if p.get("type") == kind)
+            yield from (p for p in _contents(item) if p.get("type") == kind)
+
+
+def _contents(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The parts of a message; a few servers write a plain text in their place."""
+    content = item.get("content")
+    if isinstance(content, str):
+        return [{"type": "output_text", "text": content}]
+    return _mappings(content)
 
 
 def _text(items: list[Mapping[str, Any]]) -> str:
@@ -235,28 +248,6 @@ def _text(items: list[Mapping[str, Any]]) -> str:
 def _refusal(items: list[Mapping[str, Any]]) -> str | None:
     refusals = [_string(part.get("refusal")) or "" for part in _parts(items, "refusal")]
     return "".join(refusals) if refusals else None
-
-
-def _sources(items: list[Mapping[str, Any]]) -> Iterator[dict[str, JSON]]:
-    seen: set[str] = set()
-    for title, url, kind in [*_cited(items), *_consulted(items)]:
-        if url is not None and url not in seen:
-            seen.add(url)
-            yield {"title": title, "url": url, "kind": kind}
-
-
-def _cited(items: list[Mapping[str, Any]]) -> Iterator[tuple[str | None, str | None, str]]:
-    for part in _parts(items, "output_text"):
-        for note in _mappings(part.get("annotations")):
-            if note.get("type") == "url_citation":
-                yield _string(note.get("title")), _string(note.get("url")), "cited"
-
-
-def _consulted(items: list[Mapping[str, Any]]) -> Iterator[tuple[str | None, str | None, str]]:
-    for item in items:
-        if item.get("type") == "web_search_call":
-            for source in _mappings(_mapping(item.get("action")).get("sources")):
-                yield _string(source.get("title")), _string(source.get("url")), "consulted"
 
 
 def _reasoning(items: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -44,6 +44,7 @@ class Accepted:
     model: str | None
     elapsed_s: float
     asked_wait_s: float | None = None
+    rate: RateState = field(default_factory=RateState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

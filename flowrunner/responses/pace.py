@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from flowrunner.responses.decisions import RetryPolicy
-from flowrunner.responses.outcome import Answered, Outcome, Refused
+from flowrunner.responses.outcome import Accepted, Answered, Outcome, Refused
 from flowrunner.responses.rate import Figures, RateState
 from flowrunner.responses.refusals import classify
 
@@ -54,6 +54,8 @@ def heard(outcome: Outcome | None, random: float) -> Heard:
             tokens=None if usage is None else usage.input + usage.output,
             random=random,
         )
+    if isinstance(outcome, Accepted):
+        return Heard("good", outcome.rate, elapsed_s=outcome.elapsed_s, random=random)
     if isinstance(outcome, Refused):
         is_slower = (
             classify(outcome) == "rate-limit"

@@ -1,4 +1,4 @@
-"""What headers say about waiting: rate-limit figures, Retry-After, x-should-retry.
+"""What headers say: rate-limit figures, Retry-After, x-should-retry, the id of the request.
 
 Plain numbers only; whether anybody waits is decided in `retry`.
 """
@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 _DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|h|m|s))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|h|m|s)", re.ASCII)
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_ID = 512
 _NUMBER = re.compile(r"[+-]?\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,4})?", re.ASCII)
 
 
@@ -137,3 +138,9 @@ def _unix_time(text: str) -> float | None:
 def should_retry(headers: Mapping[str, str]) -> bool | None:
     """What `x-should-retry` orders: True, False, or None where the server leaves it open."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The server's own id of a request, by which its support finds it (Azure: apim-request-id)."""
+    found = headers.get("x-request-id") or headers.get("apim-request-id")
+    return found[:_LONGEST_ID] if found else None

@@ -138,6 +138,8 @@ def give_up(refused: Refused, asked: Asked) -> GiveUp:
 def _key(refused: Refused, asked: Asked) -> GiveUp:
     # The API's own sentence repeats the ends of the key: it is told only where it says more.
     code = refused.error.code
+    if asked.key_name is None:
+        return _without_key(refused, asked)
     says_more = code not in (None, "invalid_api_key", "invalid_issuer")
     said = f": {refused.error.message}" if says_more else ""
     return GiveUp(
@@ -147,6 +149,17 @@ def _key(refused: Refused, asked: Asked) -> GiveUp:
         ),
         help=f"check that `{asked.key_name}` holds a whole, valid key of this provider, "
         "then `flowrunner resume`",
+        stops_run=True,
+    )
+
+
+def _without_key(refused: Refused, asked: Asked) -> GiveUp:
+    said = f"{asked.host} wants a key, and none is set for it"
+    return GiveUp(
+        reason="key",
+        message=_one_line(f"{said}: {refused.error.message} ({facts(refused)})"),
+        help="name the variable that holds the key as `key_env` of this provider in "
+        "`flowrunner.yaml`, then `flowrunner resume`",
         stops_run=True,
     )
 
@@ -221,6 +234,8 @@ def _help(refused: Refused, asked: Asked) -> str:
 
 
 def _help_with_model(message: str, asked: Asked) -> str:
+    if asked.models is not None:
+        return f"check `model`: there it is {asked.models}{_ACCEPT}"
     match = _MODEL.search(message)
     name = asked.model or (match and (match[1] or match[2]))
     near = did_you_mean(name, catalog.model_names()) if name else None

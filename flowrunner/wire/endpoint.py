@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
+from urllib.parse import urlencode
 
 
 class Secret:
@@ -57,7 +58,7 @@ class Endpoint:
 
     `base_url` ends before `/responses` (`https://api.openai.com/v1`). `auth` says which header
     carries the key: `Authorization: Bearer …` or `api-key: …` (Azure). `headers` go along with
-    every request; their values may be secrets.
+    every request; their values may be secrets. So does the `query` (Azure: `api-version`).
     """
 
     name: str
@@ -65,10 +66,14 @@ class Endpoint:
     key: Secret | None = None
     auth: Literal["bearer", "api-key"] = "bearer"
     headers: Mapping[str, str | Secret] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
         """The URL of a resource below the base, such as `responses/resp_123`."""
-        return f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+        url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+        if not self.query:
+            return url
+        return f"{url}{'&' if '?' in path else '?'}{urlencode(self.query)}"
 
     def request_headers(self) -> dict[str, str | Secret]:
         """The headers of every request to this provider, the one with the key among them."""

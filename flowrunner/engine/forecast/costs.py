@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Will: TypeAlias = Literal["run", "maybe", "skip"]
+Shown: TypeAlias = Literal["run", "maybe", "skip", "reuse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,12 @@ def _product(usd: float | None, number: float | None) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One step of a plan. `unit` is its address without items and rounds, `order` the wave of its
-    list in which it may start.
+    list in which it may start, `provider` the one it asks where that is not the run's.
 
     It runs at least `fewest` and at most `most` times (None: nobody knows); `of` is the number of
     items that are asked about it. `rounds` is the most rounds of its own `repeat`. `unknown` says
-    why a bound is missing; `limit` is the `max_output_tokens` that the budget sets.
+    why a bound is missing; `limit` is the `max_output_tokens` that the budget sets. `reused` times
+    it takes an earlier result instead, which had cost `saved_usd`.
     """
 
     unit: str
@@ -79,18 +81,28 @@ class Row:
     because: str
     cost: Cost = Cost()
     model: str | None = None
+    provider: str | None = None
     of: int | None = None
     rounds: int | None = None
     unknown: str | None = None
     limit: int | None = None
     assumes: tuple[str, ...] = ()
+    reused: int = 0
+    saved_usd: float = 0.0
 
     @property
     def will(self) -> Will:
-        """Whether it is sure to run, sure not to, or neither."""
+        """Whether it is sure to end, sure not to be done, or neither."""
+        if self.reused:
+            return "run"
         if self.most == 0:
             return "skip"
         return "run" if self.fewest else "maybe"
+
+    @property
+    def shown(self) -> Shown:
+        """What it will do, for people: what is taken from earlier runs alone is reused."""
+        return "reuse" if self.reused and self.most == 0 else self.will
 
 
 def times(rows: Sequence[Row], fewest: int, most: int | None, likely: float | None) -> list[Row]:
@@ -123,6 +135,8 @@ def _merged(rows: Sequence[Row]) -> Row:
         cost += row.cost
     return replace(
         next((row for row in rows if row.most != 0), rows[0]),
+        reused=sum(row.reused for row in rows),
+        saved_usd=sum(row.saved_usd for row in rows),
         fewest=sum(row.fewest for row in rows),
         most=None if None in most else sum(number or 0 for number in most),
         of=sum(row.of or 1 for row in rows),

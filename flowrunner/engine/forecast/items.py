@@ -6,13 +6,14 @@ What one item does is left to `walking`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from flowrunner.engine.forecast import standins
 from flowrunner.engine.forecast.costs import Cost, Row, times, together
 from flowrunner.engine.forecast.fates import Fate, Place, usual
 from flowrunner.engine.forecast.offering import both
+from flowrunner.engine.forecast.reused import KnownItem, offer_items
 from flowrunner.engine.forecast.sight import Sight
 from flowrunner.engine.place import item_value
 from flowrunner.language.forms import leaves
@@ -33,6 +34,7 @@ class EachItem:
     step: Step
     each: ForEach
     sight: Sight
+    known: list[KnownItem | None] = field(default_factory=list)
 
     def all(self, place: Place, fate: Fate) -> tuple[list[Row], Cost]:
         """Its items one by one where they are known, else the longest one so often."""
@@ -106,14 +108,18 @@ class EachItem:
         step = max(1, -(-len(entries) // MOST_ITEMS))
         seen = entries[::step]
         walks, total, longest, size = [], Cost(), entries[0], -1
+        self.known.clear()
         for position, entry in enumerate(seen):
             rows, cost = self._one(entry, position * step + 1, place, fate, known=True)
             walks.append(rows)
             total += cost
+            is_sure = all(row.will != "maybe" for row in rows)
+            self.known.append(KnownItem.seen(self.step, entry, self.sight) if is_sure else None)
             if self.sight.sizes.get(self.step.id, 0) > size:
                 longest, size = entry, self.sight.sizes.get(self.step.id, 0)
         merged = together(walks)
         if step > 1:
+            self.known.append(None)
             merged, total = _stretched(merged, total, len(entries), len(seen))
         return merged, total, longest
 
@@ -127,6 +133,10 @@ class EachItem:
 
     def _offer(self, number: int | None, longest: Any, *, skipped: bool) -> None:
         if skipped:
+            return
+        known = [item for item in self.known if item is not None]
+        if known and len(known) == len(self.known):
+            offer_items(self.step, known, self.sight)
             return
         inner = [below.id for below in self.step.inside()]
         for scope in both(self.sight):
@@ -143,6 +153,9 @@ class EachItem:
             return f"for each item{text} {row.because}"
         if number is None:
             return f"for each item{text}"
+        if row.reused:
+            new = f"{row.most or 0:,} of {number:,} items{text} are new"
+            return new if row.most else f"{number:,} items{text}, all answered before"
         if row.most is not None and row.most < number:
             return f"its `if` is true for {row.most:,} of {number:,} items{text}"
         return f"{number:,} item{'s' * (number != 1)}{text}"

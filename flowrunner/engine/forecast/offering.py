@@ -22,28 +22,30 @@ def offer_nothing(step: Step, sight: Sight) -> None:
     sight.keep(step.id, nothing, nothing, size=0, known=True)
 
 
-def offer_last(step: Step, steps: Sequence[Step], sight: Sight) -> None:
-    """A group offers what its last step does."""
+def offer_last(step: Step, steps: Sequence[Step], sight: Sight, *, is_sure: bool) -> None:
+    """A group offers what its last step does; known beforehand where it `is_sure` to."""
     if not steps:
         nothing = standins.of_nothing(f"steps.{step.id}", "unset")
         sight.keep(step.id, nothing, nothing, size=0, known=False)
         return
     last = steps[-1].id
     worst, likely = (scope["steps"][last] for scope in both(sight))
-    sight.keep(step.id, worst, likely, size=sight.sizes.get(last), known=False)
+    known = is_sure and ("steps", last) not in sight.unknown and sight.fate.get(last) == "run"
+    sight.keep(step.id, worst, likely, size=sight.sizes.get(last), known=known)
 
 
 def offer_free(step: Step, sight: Sight) -> None:
     """What a step that asks no model offers: what its templates make, or nobody knows what."""
     name = f"steps.{step.id}"
     known = all(sight.is_known(leaf) for leaf in step.leaves)
-    made = []
+    made, is_made = [], isinstance(step.verb, Write | SetValues)
     for scope in both(sight):
         try:
             made.append(_made(step, name, scope))
         except TemplateFault:
             made.append(standins.of_answer(name, standins.Answer(None)))
-    size = _size(made[0]) if isinstance(step.verb, Write | SetValues) else None
+            is_made = False
+    size = _size(made[0]) if is_made else None
     sight.keep(step.id, made[0], made[1], size=size, known=known and size is not None)
 
 

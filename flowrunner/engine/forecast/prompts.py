@@ -63,7 +63,7 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
     is_known = all(map(sight.is_known, leaves(form)))
     counted = None
     if seen and worst and is_known and prompt.continues is None and terms.counts is not None:
-        counted = terms.counts.tokens(seen)
+        counted = terms.counts.tokens(seen, terms.asked.provider if terms.asked else "")
     shortening = _shortening(prompt, constant, before, terms)
     high = None
     if worst is not None:
@@ -172,7 +172,8 @@ def _padded(body: Mapping[str, JSON], more: int) -> dict[str, JSON]:
 
 
 def _sent(body: Mapping[str, JSON], terms: Terms) -> dict[str, JSON]:
-    return with_limits(body) if terms.limited else dict(body)
+    sent = with_limits(body) if terms.limited else dict(body)
+    return sent if terms.asked is None else terms.asked.fitted(sent)
 
 
 def _constants(form: Mapping[str, Form]) -> dict[str, JSON]:

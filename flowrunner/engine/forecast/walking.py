@@ -25,8 +25,10 @@ from flowrunner.engine.forecast.fates import (
 from flowrunner.engine.forecast.items import EachItem
 from flowrunner.engine.forecast.offering import both, offer_free, offer_last, offer_nothing
 from flowrunner.engine.forecast.prompts import charge
+from flowrunner.engine.forecast.reused import look_up, of_command
 from flowrunner.engine.forecast.sight import Sight
 from flowrunner.engine.forecast.terms import Terms
+from flowrunner.engine.plan import needed
 from flowrunner.events import JSON
 from flowrunner.language.forms import leaves
 from flowrunner.language.request import Prompt
@@ -46,10 +48,12 @@ from flowrunner.language.workflow import (
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What a run would do. `rows` are its steps in the order of the file, `cost` is all of them
-    together, which is less than the sum of rows where only one of several ways is gone."""
+    together, which is less than the sum of rows where only one of several ways is gone. `provider`
+    is the run's."""
 
     rows: tuple[Row, ...]
     cost: Cost
+    provider: str | None = None
 
     @property
     def unknown(self) -> tuple[tuple[str, str], ...]:
@@ -59,16 +63,16 @@ class Forecast:
 
 def forecast(workflow: Workflow, inputs: Mapping[str, JSON], terms: Terms) -> Forecast:
     """What a run of a valid workflow with these inputs would do, and what it may cost."""
-    limited = terms.limited or workflow.budget is not None
-    given = frozenset(given_files(inputs, workflow))
-    walk = _Walk(replace(terms, limited=limited, folder=workflow.folder, given=given))
+    wanted = None if terms.until is None else needed(workflow, terms.until)
+    walk = _Walk(terms.inside(workflow, frozenset(given_files(inputs, workflow))), wanted)
     rows, cost = walk.steps(workflow.steps, Sight.of(inputs, inputs, terms.now), Place())
-    return Forecast(tuple(rows), cost)
+    return Forecast(tuple(rows), cost, terms.own_provider)
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
     terms: Terms
+    wanted: frozenset[str] | None = None
 
     def steps(self, steps: Sequence[Step], sight: Sight, place: Place) -> tuple[list[Row], Cost]:
         """One list of steps, once."""
@@ -78,6 +82,8 @@ class _Walk:
         for step in steps:
             waves[step.id] = 1 + max((waves.get(name, 0) for name in step.waits_for), default=0)
             fate = stricter(gate, by_others(step, sight))
+            if self.wanted is not None and not place.unit and step.id not in self.wanted:
+                fate = Fate("skip", f"left out by `--until {self.terms.until}`")
             below, cost = self.step(step, sight, place, fate)
             sight.fate[step.id] = below[0].will
             rows += [replace(below[0], order=waves[step.id]), *below[1:]]
@@ -133,6 +139,7 @@ class _Walk:
         for scope in both(sight):
             last = scope["steps"][step.id]
             scope["steps"][step.id] = standins.of_rounds(last.name, last, repeat.at_most)
+        sight.unknown |= {("steps", name) for name in (step.id, *inner)}
         head = replace(first[0], rounds=repeat.at_most, most=_plus(first[0].most, 0), cost=cost)
         return [head, *first[1:]], cost
 
@@ -158,25 +165,30 @@ class _Walk:
                 return self._call(step, call, sight, place, head)
             case _:
                 offer_free(step, sight)
-                return [head], Cost()
+                return [of_command(step, head, self.terms)], Cost()
 
     def _prompt(
         self, step: Step, prompt: Prompt, sight: Sight, head: Row
     ) -> tuple[list[Row], Cost]:
-        due = charge(prompt, step.retry.attempts, sight, self.terms)
+        terms, elsewhere = self.terms.of(prompt)
+        due = charge(prompt, step.retry.attempts, sight, terms)
+        earlier = look_up(step, prompt, head, sight, terms)
+        head = replace(earlier.tell(head), model=due.model, provider=elsewhere)
+        if earlier.found is not None and head.reused:
+            earlier.offer(step, sight, head.unit)
+            return [head], Cost()
         shape = standins.declared(prompt.output, prompt.schema)
         name = f"steps.{step.id}"
         worst = standins.of_answer(name, standins.Answer(due.most_bytes, shape))
         likely = standins.of_answer(name, standins.Answer(due.likely_bytes, shape))
         sight.keep(step.id, worst, likely, size=due.most_bytes, known=False)
         sight.said[step.id] = due.said
-        cost = due.cost if head.most else Cost()
+        cost = due.cost if head.most and earlier.found is None else Cost()
         cost = cost.maybe() if head.will == "maybe" else cost
         row = replace(
             head,
             cost=cost,
-            model=due.model,
-            unknown=due.unknown,
+            unknown=due.unknown if earlier.found is None else None,
             limit=due.limit,
             assumes=due.assumes,
         )
@@ -186,7 +198,7 @@ class _Walk:
         ((_, steps),) = step.lists
         inner = place.inside(step, Fate(head.will, head.because))
         rows, cost = self.steps(steps, sight, inner)
-        offer_last(step, steps, sight)
+        offer_last(step, steps, sight, is_sure=head.will == "run")
         return [replace(head, cost=cost), *rows], cost
 
     def _branch(
@@ -207,7 +219,8 @@ class _Walk:
             cost = cost.maybe()
         going = [steps for _, steps in step.lists if steps and sight.fate[steps[-1].id] != "skip"]
         longest = max(going, key=lambda steps: sight.sizes.get(steps[-1].id, 0), default=())
-        offer_last(step, longest, sight)
+        is_sure = head.will == "run" and taken is not None
+        offer_last(step, longest, sight, is_sure=is_sure)
         return [replace(head, cost=cost), *rows], cost
 
     def _call(
@@ -216,12 +229,10 @@ class _Walk:
         """The steps of the workflow that is called, within its own budget and the caller's."""
         called = call.workflow
         own = called.budget.stop_at_usd if called.budget else None
-        limited = self.terms.limited or called.budget is not None
-        terms = replace(self.terms, limited=limited, folder=called.folder, given=frozenset())
         name = f"steps.{step.id}"
         seen, why = _called(call, sight, self.terms.now)
         inner = place.inside(step, Fate(head.will, head.because))
-        rows, cost = _Walk(terms).steps(called.steps, seen, inner)
+        rows, cost = _Walk(self.terms.inside(called)).steps(called.steps, seen, inner)
         for at, scope in enumerate(both(seen)):
             record = standins.of_nothing(name, "unset")
             try:

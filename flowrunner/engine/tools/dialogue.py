@@ -130,8 +130,7 @@ class Dialogue:
         """What the next request goes on from."""
         usage: Usage | None = outcome.usage
         tokens = None if usage is None else usage.input + usage.output
-        shared = self.unit.shared
-        kept = is_kept(shared, request) and outcome.response.get("store") is not False
+        kept = is_kept(self.unit.server, request) and outcome.response.get("store") is not False
         self.by_id = self.by_id and kept and isinstance(outcome.response.get("id"), str)
         if self.talk is not None:
             self.talk.tokens = self.caller.earlier_tokens = tokens

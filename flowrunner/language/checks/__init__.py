@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 
 from flowrunner.diagnostics import Finding
+from flowrunner.language.checks.abilities import check_abilities
 from flowrunner.language.checks.attaching import check_attaching
 from flowrunner.language.checks.braces import check_braces
 from flowrunner.language.checks.branches import check_branches, complete_branches
@@ -25,13 +26,20 @@ from flowrunner.language.checks.delivery import check_delivery
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.keys import check_keys
-from flowrunner.language.checks.models import check_includes, check_model_names, check_models
+from flowrunner.language.checks.models import (
+    check_includes,
+    check_model_names,
+    check_models,
+    check_reasoning,
+)
 from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
+from flowrunner.language.checks.providers import check_providers, check_talks
 from flowrunner.language.checks.reach import check_reach, may_be_empty
 from flowrunner.language.checks.risks import check_risks
 from flowrunner.language.checks.sights import Sights
 from flowrunner.language.checks.templates import check_templates
 from flowrunner.language.checks.tools import check_tools
+from flowrunner.language.providers import Providers
 from flowrunner.language.shapes import Shape
 from flowrunner.language.workflow import Workflow
 
@@ -60,10 +68,13 @@ _OF_PLACES = (
 _OF_SIGHTS = (check_branches, check_calls)
 
 
-def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
+def check_meaning(
+    workflow: Workflow, *, today: datetime.date, providers: Providers | None = None
+) -> list[Finding]:
     """All that is wrong or doubtful in a built workflow, each cause once.
 
-    `today` decides which models have stopped.
+    `today` decides which models have stopped; what is asked of providers is checked where they are
+    known.
     """
     places, sights = Places(workflow), Sights(workflow)
     conflicts = list(check_conflicts(workflow))
@@ -78,7 +89,12 @@ def check_meaning(workflow: Workflow, *, today: datetime.date) -> list[Finding]:
     findings += check_templates(workflow, sights, sights.ending(empty))
     findings += check_files(places, sights)
     findings += check_attaching(places, sights)
-    findings += check_models(workflow, today)
+    findings += check_models(workflow, today, providers)
+    findings += check_reasoning(workflow, providers)
+    if providers is not None:
+        findings += check_providers(workflow, providers)
+        findings += check_abilities(workflow, providers)
+        findings += check_talks(workflow, providers)
     # A template in `defaults` is met once for every step that takes it over.
     return list(dict.fromkeys(findings))
 

@@ -51,6 +51,7 @@ def check_calls(workflow: Workflow, sights: Sights) -> Iterator[Finding]:
         if isinstance(verb, CallWorkflow):
             taken = [_of_input(known) for known in verb.workflow.inputs]
             yield from _check_call(step, verb.path, taken, verb.arguments, sights.of(step).round_)
+            yield from _check_secrets(workflow, step, verb)
         elif isinstance(verb, CallTool):
             taken = _of_tool(verb.tool)
             if not isinstance(verb.tool.kind, McpTool):
@@ -140,6 +141,30 @@ def _check_argument(known: _Taken, form: Form, sight: Sight, route: Route) -> It
         yield Finding(
             "maybe-empty", f"{known.named} is required, but `{source}` may be empty", route, fix
         )
+
+
+def _check_secrets(workflow: Workflow, step: Step, verb: CallWorkflow) -> Iterator[Finding]:
+    for known in verb.workflow.inputs:
+        if known.secret and known.name in verb.arguments:
+            route = (*step.route, "with", known.name)
+            yield from _check_secret(known, verb.arguments[known.name], workflow, verb.path, route)
+
+
+def _check_secret(
+    known: Input, form: Form, workflow: Workflow, path: str, route: Route
+) -> Iterator[Finding]:
+    """A secret that the file shows, or that the journal would keep as an input."""
+    named = f"the input `{known.name}` of `{path}` is secret"
+    found = list(leaves(form))
+    if form is not None and not found:
+        fix = "take it from an input with `secret: true`"
+        yield Finding("secret", f"{named}, but it is written here for all to read", route, fix)
+    plain = {other.name for other in workflow.inputs if not other.secret}
+    mentioned = (mention.path for leaf in found for mention in leaf.parsed.mentions)
+    for name in dict.fromkeys(path[1] for path in mentioned if path[:1] == ("inputs",)):
+        if name in plain:
+            fix = f"declare `{name}` with `secret: true`"
+            yield Finding("secret", f"{named}, but `inputs.{name}` is not", route, fix)
 
 
 def _fits(given: Shape, wanted: Shape) -> bool:

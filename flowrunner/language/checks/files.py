@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from flowrunner.diagnostics import Finding
 from flowrunner.language.checks.order import Places
 from flowrunner.language.checks.sights import Sights
-from flowrunner.language.forms import Leaf
+from flowrunner.language.forms import Leaf, read_leaf
 from flowrunner.language.paths import is_absolute, names_file, path_fault
 from flowrunner.language.shapes import Shape
 from flowrunner.language.templates import names_in
-from flowrunner.language.workflow import SetValues, Step, Workflow, own_files
+from flowrunner.language.workflow import SetValues, Step, Workflow, Write, own_files
 from flowrunner.language.workflow.lifting import Place, shared_list
 
 _SAME_EVERYWHERE = {"inputs", "run"}
@@ -28,6 +28,7 @@ def check_files(places: Places, sights: Sights) -> Iterator[Finding]:
         if leaf is None:
             continue
         yield from _check_ending(step, leaf, sights.of(step).once)
+        yield from _check_written(step, leaf, sights)
         fault = _place_fault(places.workflow, leaf)
         if fault:
             fix = "write a path below the workflow's folder, such as `out/result.md`"
@@ -98,5 +99,22 @@ def _check_ending(step: Step, leaf: Leaf, offered: Shape) -> Iterator[Finding]:
         yield Finding("save-to", message, leaf.route, fix)
     elif ending == ".csv" and output is not None and output.kind not in {"list", "table", "any"}:
         fix = "save to a `.json` file, or declare `output: { list: … }`"
+        if isinstance(step.verb, SetValues):
+            fix = f'save a step with `write: "{{{{ csv(steps.{step.id}.output.…) }}}}"`'
         message = f"a `.csv` file holds a list, but the `output` of `{step.id}` is none"
         yield Finding("save-to", message, leaf.route, fix)
+
+
+def _check_written(step: Step, leaf: Leaf, sights: Sights) -> Iterator[Finding]:
+    """A list that would be written as JSON into a file that should be CSV."""
+    ending = PurePosixPath(leaf.source.strip()).suffix.lower()
+    route = (*step.route, "write")
+    written = next((one for one in step.leaves if one.route == route), None)
+    if ending != ".csv" or not isinstance(step.verb, Write) or written is None:
+        return
+    # A `write` makes text: what is asked is what a whole `{{ … }}` was before that.
+    value, _ = read_leaf(written.source.strip(), written.route, "value")
+    if sights.of(step).round_.shape_of(value).kind in {"list", "table"}:
+        inner = written.source.strip().removeprefix("{{").removesuffix("}}").strip()
+        fix = f"write `{{{{ csv({inner}) }}}}`"
+        yield Finding("save-to", "a list is written as JSON here, not as CSV", written.route, fix)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flowrunner.catalog import include_keys, model, model_names
-from flowrunner.diagnostics import Finding, Route, did_you_mean
+from flowrunner.diagnostics import Finding, Route, Severity, did_you_mean
 from flowrunner.events import JSON
 from flowrunner.language.forms import text_of
+from flowrunner.language.providers import Providers
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import alternatives
 from flowrunner.language.workflow import Step, Workflow
 from flowrunner.language.workflow.reader import mapping
 
+_ENCRYPTED = "reasoning.encrypted_content"
+_LOGPROBS = "message.output_text.logprobs"
 _SOON = datetime.timedelta(days=60)
 
 # The tool types that can fill an include key; keys that need no tool are not listed.
@@ -25,13 +29,28 @@ _TOOLS_OF_INCLUDE = {
 }
 
 
-def check_models(workflow: Workflow, today: datetime.date) -> Iterator[Finding]:
-    """Models that nobody has heard of, and those that have stopped or soon will."""
-    value = mapping(workflow.document.value)
-    yield from _check_model(mapping(value.get("defaults")).get("model"), ("defaults",), today)
+def check_models(
+    workflow: Workflow, today: datetime.date, providers: Providers | None = None
+) -> Iterator[Finding]:
+    """Models that nobody has heard of, and those that have stopped or soon will. Of models that are
+    asked of other servers than OpenAI's, or priced by the operator, nothing is said."""
+    of_defaults = mapping(mapping(workflow.document.value).get("defaults")).get("model")
     for step in workflow.all_steps():
-        if isinstance(step.verb, Prompt):
-            yield from _check_model(workflow.written(step).get("model"), step.route, today)
+        if not isinstance(step.verb, Prompt):
+            continue
+        written = workflow.written(step).get("model")
+        name, route = text_of(written), step.route
+        if "model" not in workflow.written(step):
+            name, route = text_of(of_defaults), ("defaults",)
+        if name is not None and _is_of_catalogue(name, step.verb, providers):
+            yield from _check_model(name, route, today)
+
+
+def _is_of_catalogue(name: str, prompt: Prompt, providers: Providers | None) -> bool:
+    if providers is None:
+        return True
+    abilities = providers.abilities(prompt.provider)
+    return abilities.has_catalogue_models and name not in abilities.priced
 
 
 def check_model_names(workflow: Workflow) -> Iterator[Finding]:
@@ -59,9 +78,8 @@ def _names_no_model(step: Step) -> bool:
     )
 
 
-def _check_model(written: JSON, route: Route, today: datetime.date) -> Iterator[Finding]:
-    name = text_of(written)
-    if name is None or name.startswith("ft:"):
+def _check_model(name: str, route: Route, today: datetime.date) -> Iterator[Finding]:
+    if name.startswith("ft:"):
         return
     route = (*route, "model")
     known = model(name) or model(_without_date(name))
@@ -99,6 +117,37 @@ def _without_date(name: str) -> str:
     return stem if stem and len(day) == len("26-01-31") else name
 
 
+def check_reasoning(workflow: Workflow, providers: Providers | None = None) -> Iterator[Finding]:
+    """What a model refuses because it reasons, or because it does not."""
+    for step in workflow.all_steps():
+        if not isinstance(step.verb, Prompt) or step.verb.model is None:
+            continue
+        name = step.verb.model
+        known = model(name) or model(_without_date(name))
+        if known is not None and _is_of_catalogue(name, step.verb, providers):
+            for key, message, fix, severity in _refused_by(step.verb, name, known.reasons):
+                written = workflow.written(step)
+                route = (*step.route, key) if key in written else ("defaults", key)
+                yield Finding("model-lacks", message, route, fix, severity=severity, aim="key")
+
+
+def _refused_by(
+    prompt: Prompt, name: str, reasons: bool | None
+) -> Iterator[tuple[str, str, str, Severity]]:
+    parameters = prompt.parameters
+    include = parameters.get("include")
+    if reasons is False and isinstance(include, list) and _ENCRYPTED in include:
+        said = f"the API refuses `{_ENCRYPTED}` with `{name}`, which does not reason"
+        yield "include", said, "take it out, or choose a model that reasons", "error"
+    if reasons is False and parameters.get("reasoning") is not None:
+        said = f"`{name}` does not reason, so that `reasoning` asks it for nothing"
+        yield "reasoning", said, "take it out, or choose a model that reasons", "warning"
+    effort = mapping(parameters.get("reasoning")).get("effort")
+    if reasons and parameters.get("temperature") is not None and effort != "none":
+        said = f"many models that reason, as `{name}` does, refuse `temperature`"
+        yield "temperature", said, "take it out, or write `reasoning: { effort: none }`", "warning"
+
+
 def check_includes(workflow: Workflow) -> Iterator[Finding]:
     """Include keys that the API does not know, and those that no tool of the step can fill."""
     value = mapping(workflow.document.value)
@@ -109,6 +158,22 @@ def check_includes(workflow: Workflow) -> Iterator[Finding]:
             route = (*step.route, "include")
             yield from _check_keys(written, route)
             yield from _check_use(step.verb, written, route)
+            yield from _check_logprobs(step.verb, workflow.written(step), step.route)
+
+
+def _check_logprobs(prompt: Prompt, written: Mapping[str, Any], route: Route) -> Iterator[Finding]:
+    include = prompt.parameters.get("include")
+    asked = include if isinstance(include, list) else []
+    if prompt.parameters.get("top_logprobs") and _LOGPROBS not in asked:
+        around: Route = route if "top_logprobs" in written else ("defaults",)
+        yield Finding(
+            "unused-include",
+            f"`top_logprobs` brings nothing where `include` does not ask for `{_LOGPROBS}`",
+            (*around, "top_logprobs"),
+            f"write `include: [{_LOGPROBS}]`",
+            severity="warning",
+            aim="key",
+        )
 
 
 def _check_keys(written: JSON, route: Route) -> Iterator[Finding]:

@@ -104,6 +104,11 @@ _ALL = (
     Function(
         "table(rows, columns)", "Rows as a Markdown table, of all or some columns.", lists.table
     ),
+    Function(
+        "csv(rows, columns)",
+        "Rows as CSV, of all or some columns; no cell is taken for a formula.",
+        lists.sheet,
+    ),
     Function("replace(text, old, new)", "The text with every `old` replaced.", texts.replace),
     Function(
         "split(text, separator)", "The parts of a text; without a separator its words.", texts.split

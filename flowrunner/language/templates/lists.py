@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from flowrunner.csv_text import csv_text, inert
 from flowrunner.language.templates.faults import TemplateFault
 from flowrunner.language.templates.meter import Meter
 from flowrunner.language.templates.operators import COMPARISONS, Operator, bounded, contains, equal
@@ -287,28 +288,55 @@ def table(meter: Meter, rows: Any, /, columns: Any = None) -> str:
     return text
 
 
-def _columns(meter: Meter, rows: Sequence[Any], columns: Any) -> list[str]:
+def sheet(meter: Meter, rows: Any, /, columns: Any = None) -> str:
+    listed = list(walk(meter, rows, "csv"))
+    if columns is None and not any(isinstance(row, Mapping) for row in listed):
+        listed = [{"value": row} for row in listed]
+    names = _columns(meter, listed, columns, "csv")
+    lines = [[inert(name) for name in names]]
+    for row in listed:
+        lines.append([_sheet_cell(meter, row, name) for name in names])
+    text = csv_text(lines)
+    meter.text(len(text))
+    return text
+
+
+def _sheet_cell(meter: Meter, row: Any, name: str) -> str:
+    value = _field(meter, row, name, "csv")
+    if is_empty(value):
+        return ""
+    text = value if isinstance(value, str) else printed(meter, value, name)
+    # Quotes are doubled, and a cell is written twice on its way.
+    meter.text(len(text) * 4)
+    return inert(text) if isinstance(value, str) else text
+
+
+def _columns(meter: Meter, rows: Sequence[Any], columns: Any, by: str = "table") -> list[str]:
     if columns is not None:
-        return [need_text(meter, name, "table") for name in need_list(columns, "table")]
+        return [need_text(meter, name, by) for name in need_list(columns, by)]
     names: dict[str, None] = {}
     for row in rows:
         if not isinstance(row, Mapping):
-            raise TemplateFault("wrong-type", f"`table` needs rows of fields, found {found(row)}")
+            raise TemplateFault("wrong-type", f"`{by}` needs rows of fields, found {found(row)}")
         meter.item_visits(len(row))
         names.update(dict.fromkeys(row))
     return list(names)
 
 
 def _cell(meter: Meter, row: Any, name: str) -> str:
-    meter.parts(1)
-    if not isinstance(row, Mapping):
-        raise TemplateFault("wrong-type", f"`table` needs rows of fields, found {found(row)}")
-    value = row[name] if name in row else _absent(row, name)
+    value = _field(meter, row, name, "table")
     if is_empty(value):
         return ""
     text = printed(meter, value, name)
     meter.text(len(text) * 2)
     return " ".join(text.replace("|", "\\|").split("\n"))
+
+
+def _field(meter: Meter, row: Any, name: str, by: str) -> Any:
+    meter.parts(1)
+    if not isinstance(row, Mapping):
+        raise TemplateFault("wrong-type", f"`{by}` needs rows of fields, found {found(row)}")
+    return row[name] if name in row else _absent(row, name)
 
 
 def _absent(row: Any, name: str) -> Any:

@@ -138,6 +138,7 @@ SIGNATURES: Mapping[str, Signature] = {
     "list": _CHOSEN,
     "items": Signature(("object",), _always(_PAIRS)),
     "table": Signature(_LIST, _always(TEXT)),
+    "csv": Signature(_LIST, _always(TEXT)),
     "replace": _TEXT,
     "split": Signature(_SCALARS, _always(Shape("list", item=TEXT))),
     "trim": _TEXT,

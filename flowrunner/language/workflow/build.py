@@ -23,13 +23,14 @@ from flowrunner.language.workflow.called import Called, Open
 from flowrunner.language.workflow.lifting import lift, step_mentions
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.language.workflow.parts import Branch, Input, Limits, Step, Steps, Workflow, walk
-from flowrunner.language.workflow.prompts import read_parameters
+from flowrunner.language.workflow.prompts import read_parameters, read_provider
 from flowrunner.language.workflow.reader import Reader, mapping, texts, whole
 from flowrunner.language.workflow.steps import StepBuilder
 from flowrunner.language.workflow.tools import build_tools
 
 _SOURCES = {
     "web_search": "web_search_call.action.sources",
+    "web_search_2025_08_26": "web_search_call.action.sources",
     "file_search": "file_search_call.results",
 }
 
@@ -76,6 +77,7 @@ def build(
         refusals=built.refusals,
         hidden=frozenset(_ids(document.value["steps"])) - {step.id for step in walk(steps)},
         elsewhere=tuple(reader.elsewhere),
+        provider=read_provider(defaults),
     )
     return _with_sources(workflow), reader.findings
 
@@ -143,5 +145,5 @@ def _ask_for_sources(step: Step, read: set[str]) -> Step:
         return step
     tools = verb.parameters.get("tools")
     kinds = [mapping(tool).get("type") for tool in tools] if isinstance(tools, list) else []
-    wanted = tuple(key for kind, key in _SOURCES.items() if kind in kinds)
+    wanted = tuple(dict.fromkeys(key for kind, key in _SOURCES.items() if kind in kinds))
     return dataclasses.replace(step, verb=dataclasses.replace(verb, include_also=wanted))

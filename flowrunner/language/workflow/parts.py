@@ -362,7 +362,8 @@ class Workflow:
     were read for it and for the workflows it calls, by their paths relative to `folder`: with them
     and its own text it can be loaded again. `refusals` are the keys that this version does not run;
     `hidden` the ids of steps inside steps that could not be built, of which nothing is known.
-    `elsewhere` is what was found wrong in other files.
+    `elsewhere` is what was found wrong in other files. `provider` is the one that its `defaults`
+    name.
     """
 
     document: Document
@@ -382,6 +383,7 @@ class Workflow:
     refusals: tuple[Finding, ...] = ()
     hidden: frozenset[str] = frozenset()
     elsewhere: tuple[Diagnostic, ...] = ()
+    provider: str | None = None
 
     @property
     def shown(self) -> str:

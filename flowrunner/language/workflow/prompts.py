@@ -10,11 +10,12 @@ from typing import Any
 
 from flowrunner import json_text
 from flowrunner.catalog import parameters
-from flowrunner.diagnostics import Route
+from flowrunner.diagnostics import Finding, Route
 from flowrunner.events import JSON
 from flowrunner.language.forms import Form, Leaf, leaves, merge, plain, text_of
+from flowrunner.language.json_places import span_of
 from flowrunner.language.request import CARRIED_OVER, Continue, Prompt, answer_format
-from flowrunner.language.shapes import ANY, Shape, check_strict_schema, read_shape
+from flowrunner.language.shapes import ANY, Shape, check_strict_schema, found, read_shape
 from flowrunner.language.spelling import spell
 from flowrunner.language.tools import Tool, api_object, call_names, stands_for
 from flowrunner.language.workflow.attaching import read_attachments
@@ -177,6 +178,12 @@ def build_prompt(
     )
 
 
+def read_provider(fields: Mapping[str, Any]) -> str | None:
+    """The provider that a step, or the `defaults` of a file, names."""
+    named = fields.get("provider")
+    return named if isinstance(named, str) else None
+
+
 def read_continue(fields: Mapping[str, Any]) -> Continue | None:
     """Which step another one continues, as the file says."""
     written = fields.get("continue")
@@ -220,15 +227,26 @@ def _read_schema_file(reader: Reader, written: str, route: Route) -> Mapping[str
         return {}
     try:
         schema = json_text.parse(file.text)
-    except ValueError:
-        schema = None
+    except json_text.NotJson as fault:
+        start = _start_of(file.text, fault.line, fault.column)
+        message = f"this is not JSON: {fault.message}"
+        reader.findings.append(Finding("json-schema", message, route, start=start, length=1))
+        return {}
     if not isinstance(schema, Mapping):
-        reader.fault("json-schema", f"`{file.shown}` holds no JSON Schema", route)
+        message = f"a JSON Schema is an object, found {found(schema)}"
+        reader.findings.append(Finding("json-schema", message, route, start=0, length=1))
         return {}
     for place, sentence in check_strict_schema(schema):
-        where = f" at `{'.'.join(map(str, place))}`" if place else ""
-        reader.fault("json-schema", f"`{file.shown}`{where}: {sentence}", route)
+        start, length = span_of(file.text, place)
+        finding = Finding("json-schema", sentence, route, start=start, length=length)
+        reader.findings.append(finding)
     return schema
+
+
+def _start_of(text: str, line: int | None, column: int | None) -> int:
+    """How many characters stand before a line and column."""
+    before = text.split("\n")[: (line or 1) - 1]
+    return sum(len(each) + 1 for each in before) + (column or 1) - 1
 
 
 def _check_schema(reader: Reader, schema: JSON, route: Route) -> None:

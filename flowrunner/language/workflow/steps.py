@@ -47,6 +47,7 @@ from flowrunner.language.workflow.prompts import (
     prompt_leaves,
     read_continue,
     read_output,
+    read_provider,
     read_schema,
 )
 from flowrunner.language.workflow.reader import Reader, mapping, texts, whole
@@ -120,7 +121,9 @@ class StepBuilder:
         if is_prompt(fields):
             parent = _parent(fields, above)
             prompt = build_prompt(self.reader, fields, route, self.parameters, parent)
-            return self.with_tools(prompt, fields, parent), prompt_leaves(prompt)
+            named = read_provider(fields) or read_provider(self.defaults)
+            prompt = replace(self.with_tools(prompt, fields, parent), provider=named)
+            return prompt, prompt_leaves(prompt)
         for key, build in _VERBS.items():
             if key in fields:
                 return build(self, fields, route) or (Unbuilt(), [])

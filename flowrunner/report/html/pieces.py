@@ -156,7 +156,10 @@ def tokens_line(numbers: JSON) -> str | None:
     tokens, more = numbers["tokens"], _uncounted(numbers)
     if not (tokens["input"] or tokens["output"]):
         return more
-    cached = f" ({count(tokens['cached'])} cached)" if tokens["cached"] else ""
+    from_cache = [f"{count(tokens['cached'])} cached"] if tokens["cached"] else []
+    if tokens["cache_write"]:
+        from_cache.append(f"{count(tokens['cache_write'])} written to the cache")
+    cached = f" ({', '.join(from_cache)})" if from_cache else ""
     reasoning = f" ({count(tokens['reasoning'])} reasoning)" if tokens["reasoning"] else ""
     known = f"{count(tokens['input'])} in{cached} → {count(tokens['output'])} out{reasoning}"
     return f"{known} + {more}" if more else known

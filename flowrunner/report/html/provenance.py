@@ -39,6 +39,7 @@ def provenance_section(report: JSON) -> Markup:
         ("Workflow file", raw(run["path"])),
         ("Provider", run["provider"]),
         ("Base URL", raw(run["base_url"])),
+        *((f"Provider {name}", raw(url)) for name, url in run["others"].items()),
     ]
     origin = [(_name(key), _shown(key, value)) for key, value in provenance["origin"].items()]
     resumed = [("Resumed", moment(one["at"])) for one in provenance["resumed"]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowrunner.events import JSON
+from flowrunner.report.brought import TITLES, tier_line
 from flowrunner.report.figures import attached_words, counted, duration
 from flowrunner.report.html.markup import (
     Child,
@@ -125,13 +126,22 @@ def _answered(answered: JSON) -> Child:
     told += [picture(url, "A picture of the answer") for url in answered["pictures"]]
     told += _listed("Files", [side_file(name) for name in answered["files"]])
     told += _listed("Tool calls", [readable({"value": one}) for one in answered["tool_calls"]])
+    told += _brought(answered["brought"])
     return several(*told)
+
+
+def _brought(brought: JSON) -> list[Child]:
+    """What came beside the text, folded: it may be long."""
+    return [
+        element("details", "fold", element("summary", "", TITLES[name]), readable(held))
+        for name, held in brought.items()
+    ]
 
 
 def _sources(sources: JSON) -> list[Child]:
     entries = []
     for source in sources:
-        title, url = source.get("title"), source.get("url")
+        title, url = source.get("title") or source.get("file_id"), source.get("url")
         named = f"{title} " if title else None
         entries.append(several(named, link(str(url)) if url else None))
     return _listed("Sources", entries)
@@ -153,7 +163,8 @@ def _numbers(step: JSON, telling: Telling) -> Child:
         ("Cost", price(numbers, telling.simulated)),
         ("Time", _time(step)),
         ("Started", moment(step["started_at"])),
-        ("Service tier", numbers["service_tier"]),
+        ("Service tier", tier_line(numbers)),
+        ("Provider", numbers["provider"]),
     ]
     ids = {
         "Model asked": "model_asked",
