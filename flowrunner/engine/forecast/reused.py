@@ -17,6 +17,7 @@ from flowrunner.engine.forecast.terms import Terms
 from flowrunner.engine.leaves import fingerprint, question
 from flowrunner.engine.place import NOTHING, unit_fields
 from flowrunner.engine.ports import Found
+from flowrunner.engine.tools.offering import Offered
 from flowrunner.language.forms import leaves, merge
 from flowrunner.language.request import Prompt
 from flowrunner.language.templates import Empty, Record, TemplateFault
@@ -62,6 +63,9 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
         return Earlier()
     if prompt.continues or prompt.is_continued or prompt.attach:
         return Earlier()  # what else is sent with it is known only when it is
+    offered = Offered(prompt.tools)
+    if not offered.may_be_reused(step) or offered.has_servers:
+        return Earlier()  # what servers offer is known only once they were asked
     form = merge(merge(terms.below, {**prompt.parameters, **prompt.request}), terms.above)
     if not all(map(sight.is_known, leaves(form))):
         return Earlier()
@@ -74,7 +78,8 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
     body = with_limits(body) if terms.limited else body
     server = terms.asked
     asked = question(body if server is None else server.fitted(body))
-    mark = fingerprint("prompt", "" if server is None else server.who, asked)
+    who = "" if server is None else server.who
+    mark = fingerprint("prompt", who, asked, *offered.declarations())
     found = terms.reuse.find(step, row.unit, mark, terms.now)
     return Earlier(found, is_new=found is None)
 
