@@ -61,11 +61,10 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
     wanted = terms.reuse.wanted(step, row.unit)
     if terms.reuse.shelf is None or wanted is None or row.most == 0 or sight.names:
         return Earlier()
-    if prompt.continues or prompt.is_continued or prompt.attach:
-        return Earlier()  # what else is sent with it is known only when it is
     offered = Offered(prompt.tools)
-    if not offered.may_be_reused(step) or offered.has_servers:
-        return Earlier()  # what servers offer is known only once they were asked
+    is_more = prompt.continues or prompt.is_continued or prompt.attach or offered.has_servers
+    if is_more or not offered.may_be_reused(step):
+        return Earlier()  # what else is sent with it is known only when it is
     form = merge(merge(terms.below, {**prompt.parameters, **prompt.request}), terms.above)
     if not all(map(sight.is_known, leaves(form))):
         return Earlier()
