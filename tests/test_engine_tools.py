@@ -440,7 +440,7 @@ def test_a_failure_between_turns_is_gone_on_from(world: ToolWorld) -> None:
     no = refused(401, "invalid_api_key")
     ended = world.tools(ONE, asks(FIND), no)
     assert ended.end.exit_status is ExitStatus.ENVIRONMENT
-    assert "tools called so far: `find`" in (ended.end.message or "")
+    assert "tools called so far: `find`" in (ended.state.steps["help"].message or "")
     ended = world.again(answered("ok"))
     assert ended.end.exit_status is ExitStatus.DONE
     assert list(ended.sender.bodies) == ["run-1/help/1.2.2"]

@@ -41,6 +41,11 @@ class Offered:
             return dict(body)
         return {**body, "tools": [*(body.get("tools") or ()), *self.functions]}
 
+    @property
+    def has_servers(self) -> bool:
+        """Whether some of the tools are known only once a server was asked."""
+        return any(isinstance(tool.kind, McpTool) for tool in self.tools.values())
+
     def declarations(self) -> list[JSON]:
         """What the tools are, for telling whether they are still the same."""
         tools = {tool.name: tool for tool in self.tools.values()}

@@ -5,28 +5,38 @@ What the record says of it is left to `answering`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.tools.nested import call_nested
 from flowrunner.engine.units import Unit
 from flowrunner.language.tools import (
     CommandTool,
-    ComputerTool,
     CustomTool,
     HttpTool,
     McpTool,
+    PatchTool,
     PythonTool,
+    ShellTool,
     Tool,
     WorkflowTool,
 )
-from flowrunner.tools import call_command, call_http, call_python
+from flowrunner.tools import call_command, call_http, call_patch, call_python, call_shell
 from flowrunner.tools.answer import ToolAnswer, failed
 
 DEFAULT_TIMEOUT_S = 120.0
 """How long a call may take where its tool has no `timeout`; a workflow has the time of its step."""
+
+
+class Given(TypedDict):
+    """What every program that is started for a tool is given."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +77,48 @@ def _shaped(tool: Tool, answer: ToolAnswer) -> ToolAnswer:
 
 
 async def _run(unit: Unit, work: Work) -> ToolAnswer:
-    folder, environ = unit.place.file.workflow.folder, unit.shared.ports.environ
-    timeout_s, arguments = work.timeout_s, work.arguments
-    toolbox = unit.shared.toolbox
+    place = _Place(unit, work)
     match work.tool.kind:
         case CustomTool(runs=runs):
-            return await _program(unit, runs, arguments, timeout_s)
+            return await place.program(runs)
         case CommandTool() | PythonTool() as kind:
-            return await _program(unit, kind, arguments, timeout_s)
+            return await place.program(kind)
         case HttpTool() as kind:
-            return await call_http(kind, arguments, environ=environ, timeout_s=timeout_s)
-        case McpTool():
-            server = toolbox.server(work.tool, folder)
+            environ = unit.shared.ports.environ
+            return await call_http(kind, work.arguments, environ=environ, timeout_s=work.timeout_s)
+        case ShellTool() as kind:
+            return await call_shell(kind, work.arguments, **place.given())
+        case PatchTool() as kind:
+            return await call_patch(kind, work.arguments, folder=place.folder)
+    return await place.kept()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one call runs."""
+
+    unit: Unit
+    work: Work
+
+    @property
+    def folder(self) -> Path:
+        return self.unit.place.file.workflow.folder
+
+    def given(self) -> Given:
+        environ = self.unit.shared.ports.environ
+        return Given(folder=self.folder, environ=environ, timeout_s=self.work.timeout_s)
+
+    async def program(self, kind: CommandTool | PythonTool) -> ToolAnswer:
+        if isinstance(kind, CommandTool):
+            return await call_command(kind, self.work.arguments, **self.given())
+        return await call_python(kind, self.work.arguments, **self.given())
+
+    async def kept(self) -> ToolAnswer:
+        """A call of what lives longer than it: a server of tools, a computer."""
+        toolbox, work = self.unit.shared.toolbox, self.work
+        if isinstance(work.tool.kind, McpTool):
+            server = toolbox.server(work.tool, self.folder)
             own_name = work.name.removeprefix(f"{work.tool.name}__")
-            return await server.call(own_name, arguments, timeout_s)
-        case ComputerTool():
-            computer = toolbox.computer(work.tool, folder, unit.name)
-            return await computer.act(arguments, timeout_s)
-    return failed("this version of flowrunner runs no tool of this kind")
-
-
-async def _program(
-    unit: Unit, kind: CommandTool | PythonTool, arguments: Any, timeout_s: float
-) -> ToolAnswer:
-    folder: Path = unit.place.file.workflow.folder
-    environ = unit.shared.ports.environ
-    if isinstance(kind, CommandTool):
-        return await call_command(
-            kind, arguments, folder=folder, environ=environ, timeout_s=timeout_s
-        )
-    return await call_python(kind, arguments, folder=folder, environ=environ, timeout_s=timeout_s)
+            return await server.call(own_name, work.arguments, work.timeout_s)
+        computer = toolbox.computer(work.tool, self.folder, self.unit.name)
+        return await computer.act(work.arguments, work.timeout_s)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowrunner.language.tools import ComputerTool, McpTool, Tool
-from flowrunner.tools.computer import ComputerDriver
-from flowrunner.tools.servers import McpServer
+from flowrunner.tools import ComputerDriver, McpServer
 
 
 @dataclass(slots=True)
