@@ -130,6 +130,7 @@ class Going:
                 shelf=shelf,
                 live=writing if self.viewer.is_live else None,
                 lasting=LastingIds(self.operator.project),
+                pins=LastingIds(self.operator.project, "servers"),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:
