@@ -375,6 +375,14 @@ else:
         return bool(states) and states <= {b"Z", b"X"}
 
 
+def limit_memory(pid: int, size: int) -> None:
+    """Let a program, and each that it starts from now on, fill no more than that, where it can be
+    told from outside (Linux): the memory it asks for beyond is refused."""
+    if sys.platform == "linux":
+        with suppress(OSError, ValueError):  # it has ended, belongs to another, or has less
+            resource.prlimit(pid, resource.RLIMIT_DATA, (size, size))
+
+
 def user_name() -> str:
     """What this machine calls the person at it; `somebody` where it does not say."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -254,13 +255,13 @@ def test_a_bad_answer_is_shown_to_the_model_and_asked_again(world: World) -> Non
         (answered(status="incomplete", incomplete_details={"reason": "x"}), "incomplete"),
         (answered(status="failed", error={"code": "invalid_prompt"}), "failed"),
         (declined(), "refused"),
-        (calling(), "open-calls"),
+        (calling(), "max-turns"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_answers_that_fail_a_step(world: World, outcome: object, reason: str) -> None:
     steps = "steps:\n  - { id: a, prompt: one, output: { n: integer } }\n"
-    ended = world.run(steps, in_turn(a=[outcome]))  # type: ignore[list-item]
+    ended = world.run(steps, in_turn(a=repeat(outcome)))  # type: ignore[arg-type]
     assert ended.reason("a") == reason
     assert ended.end.exit_status is ExitStatus.FAILED
     assert ended.end.message

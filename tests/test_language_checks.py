@@ -318,6 +318,7 @@ def test_tools_of_the_defaults_fill_an_include() -> None:
 
 
 URL = "server_url: 'https://x.example'"
+ALLOWED = "allowed_tools: [a]"
 TOOLS: dict[str, tuple[str, str | None]] = {
     "hosted": ("web_search", None),
     "hosted with settings": ("file_search: { vector_store_ids: [v] }", None),
@@ -331,30 +332,31 @@ TOOLS: dict[str, tuple[str, str | None]] = {
         "{ type: code_interpreter }",
         "the tool `code_interpreter` needs `container`",
     ),
-    "local shell": ("shell", "calls of the tool `shell` are answered on your side"),
+    "local shell": ("shell", "calls of the tool `shell` come back to be answered"),
     "function": (
         "{ type: function, name: f, parameters: {} }",
-        "calls of the tool `function` are answered on your side",
+        "calls of the function `f` come back to be answered",
     ),
     "client tool search": (
         "{ type: tool_search, execution: client }",
-        "calls of the tool `tool_search` are answered on your side",
+        "calls of the tool `tool_search` come back to be answered",
     ),
-    "mcp": (f"{{ type: mcp, server_label: s, {URL}, require_approval: never }}", None),
+    "mcp": (f"{{ type: mcp, server_label: s, {URL}, {ALLOWED}, require_approval: never }}", None),
     "mcp without a server": (
-        "{ type: mcp, server_label: s, require_approval: never }",
+        f"{{ type: mcp, server_label: s, {ALLOWED}, require_approval: never }}",
         "the MCP server `s` needs exactly one of",
     ),
     "mcp with two servers": (
-        f"{{ type: mcp, server_label: s, {URL}, connector_id: c, require_approval: never }}",
+        f"{{ type: mcp, server_label: s, {URL}, connector_id: c, {ALLOWED} }}",
         "the MCP server `s` needs exactly one of",
     ),
-    "mcp with approvals": (
+    "mcp with approvals": (f"{{ type: mcp, server_label: s, {URL}, {ALLOWED} }}", None),
+    "mcp with all its tools": (
         f"{{ type: mcp, server_label: s, {URL} }}",
-        "the MCP server `s` asks for approvals",
+        "the MCP server `s` does not say which of its tools may be called",
     ),
     "mcp with a misspelt approval": (
-        f"{{ type: mcp, server_label: s, {URL}, require_approval: nver }}",
+        f"{{ type: mcp, server_label: s, {URL}, {ALLOWED}, require_approval: nver }}",
         "`require_approval` must be `always` or `never`, found the text `nver`",
     ),
 }
@@ -370,13 +372,14 @@ def test_tools_are_known_complete_and_answerable(tool: str, message: str | None)
 def test_two_tools_of_one_name_are_refused() -> None:
     said = told("steps: [{ id: a, prompt: x, tools: [web_search, { type: web_search }] }]\n")
     assert [each.message for each in said] == ["the tool `web_search` stands in this list twice"]
-    two = f"{{ type: mcp, server_label: s, {URL}, require_approval: never }}"
+    two = f"{{ type: mcp, server_label: s, {URL}, {ALLOWED}, require_approval: never }}"
     assert codes(f"steps: [{{ id: a, prompt: x, tools: [{two}, {two}] }}]\n") == ["tool"]
 
 
-def test_secrets_by_name_are_not_placed_yet() -> None:
+def test_secrets_by_name_are_of_variables_that_the_file_names() -> None:
     said = told(
         f"""\
+        env: [TOKEN]
         steps:
           - id: a
             prompt: x
@@ -384,12 +387,12 @@ def test_secrets_by_name_are_not_placed_yet() -> None:
               - type: mcp
                 server_label: s
                 {URL}
-                require_approval: never
+                {ALLOWED}
                 authorization: {{ env: TOKEN }}
                 headers: {{ X-Key: {{ env: KEY }}, X-Plain: y }}
         """
     )
-    assert [(each.code, each.line) for each in said] == [("not-yet", 11), ("not-yet", 12)]
+    assert [(each.code, each.line) for each in said] == [("env", 13)]
 
 
 # Conflicts, request, files, empties.
@@ -557,27 +560,26 @@ def test_a_missing_model_is_no_error_of_the_file() -> None:
 # What this version does not run.
 
 NOT_YET = {
-    "call": ("steps: [{ id: a, call: x, with: { x: 1 } }]", "`call`"),
-    "max_turns": ("steps: [{ id: a, prompt: x, max_turns: 3 }]", "`max_turns`"),
     "delivery": ("steps: [{ id: a, prompt: x, delivery: batch }]", "`delivery: batch`"),
     "in a group": (
-        "steps: [{ id: g, steps: [{ id: a, prompt: x, max_turns: 3 }] }]",
-        "`max_turns`",
+        "steps: [{ id: g, steps: [{ id: a, prompt: x, delivery: batch }] }]",
+        "`delivery: batch`",
     ),
     "in a case": (
         (
             "inputs: { k: [x] }\n"
-            "steps: [{ id: g, branch: inputs.k, cases: { x: [{ id: a, call: y }] } }]"
+            "steps: [{ id: g, branch: inputs.k, cases: "
+            "{ x: [{ id: a, prompt: y, delivery: batch }] } }]"
         ),
-        "`call`",
+        "`delivery: batch`",
     ),
     "in otherwise": (
         (
             "inputs: { k: [x, y] }\n"
             "steps: [{ id: g, branch: inputs.k, cases: { x: [{ id: b, write: x }] }, "
-            "otherwise: [{ id: a, prompt: x, max_turns: 3 }] }]"
+            "otherwise: [{ id: a, prompt: x, delivery: batch }] }]"
         ),
-        "`max_turns`",
+        "`delivery: batch`",
     ),
 }
 

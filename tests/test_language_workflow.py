@@ -20,7 +20,6 @@ from flowrunner.language.workflow import (
     DEFAULT_RETRY_ON,
     SetValues,
     Step,
-    Unbuilt,
     Workflow,
     Write,
     build,
@@ -498,26 +497,25 @@ def test_every_template_that_cannot_be_read_is_found() -> None:
     }
 
 
-def test_what_is_not_run_yet_is_taken_out_with_all_that_serves_it() -> None:
+def test_what_is_not_run_yet_is_taken_out() -> None:
     flow = built(
         """\
-        tools: { find: { describe: x, run: [x] } }
+        defaults: { provider: azure }
         steps:
           - id: outer
             steps:
-              - { id: asks, call: find, with: { n: "{{ nowhere }}" } }
-              - { id: more, prompt: x, max_turns: 3 }
+              - { id: asks, prompt: x, provider: "{{ nowhere }}" }
+              - { id: scan, prompt: x, delivery: batch }
         """
     )
     assert [finding.route for finding in flow.refusals] == [
-        ("tools",),
-        ("steps", 0, "steps", 0, "call"),
-        ("steps", 0, "steps", 1, "max_turns"),
+        ("defaults", "provider"),
+        ("steps", 0, "steps", 0, "provider"),
+        ("steps", 0, "steps", 1, "delivery"),
     ]
     asks = flow.step("asks")
     assert asks is not None
-    assert isinstance(asks.verb, Unbuilt)
-    assert asks.leaves == ()
+    assert asks.leaves[0].source == "x"
 
 
 def test_steps_inside_what_cannot_be_built_are_known_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,7 +177,7 @@ def test_a_picture_alone_is_an_answer() -> None:
 )
 def test_calls_that_nobody_answers_are_named(item: dict[str, Any], call: OpenCall) -> None:
     answer = read_answer(response(message(text("wait")), item))
-    assert (answer.kind, answer.open_calls) == ("open-calls", (call,))
+    assert (answer.kind, answer.open_calls) == ("open-calls", (replace(call, item=item),))
     assert f"`{call.name or call.type}`" in (answer.message or "")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from flowrunner.catalog import table
 from flowrunner.commands.finishing import tell_end
+from flowrunner.commands.hiding import handed_secrets
 from flowrunner.commands.people import Ask, Somebody
 from flowrunner.commands.telling import Teller
 from flowrunner.commands.viewing import Viewer, style_of
@@ -68,7 +69,8 @@ class Going:
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
-        scrubber = Scrubber((*self.operator.secrets(), *self.secrets))
+        handed = handed_secrets(self.plan.workflow, os.environ)
+        scrubber = Scrubber((*self.operator.secrets(), *self.secrets, *handed))
         writing = Writing(scrubber)
         passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)

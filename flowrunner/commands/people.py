@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from flowrunner.engine.ports import Decision
 from flowrunner.journal.journal import Journal
@@ -15,6 +16,9 @@ from flowrunner.visible import visible
 Ask = Callable[[str], str]
 """Shows a question and gives the line that was typed; empty at the end of input."""
 
+_Question: TypeAlias = tuple[str, str]
+"""Who asks, and the text that is shown."""
+
 _YES = {"y", "yes"}
 _NO = {"n", "no"}
 
@@ -23,13 +27,14 @@ _NO = {"n", "no"}
 class Somebody:
     """Looks into the journal for decisions, and asks at the terminal where `ask` is given.
 
-    One question at a time; it is asked in a thread, so that nothing else waits for the person.
+    One question at a time; it is asked in a thread, so that nothing else waits for the person. An
+    answer is one to the text that was shown, and to no other.
     """
 
     journal: Journal
     ask: Ask | None
-    _open: str | None = None
-    _answers: dict[str, Decision] = field(default_factory=dict)
+    _open: _Question | None = None
+    _answers: dict[_Question, Decision] = field(default_factory=dict)
 
     @property
     def is_there(self) -> bool:
@@ -41,24 +46,28 @@ class Somebody:
         found = self.journal.decisions(unit)
         if found is not None:
             return Decision(found.granted, found.by, "command", found.why)
-        if unit in self._answers:
-            self._open = None
-            return self._answers.pop(unit)
+        question = (unit, text)
+        if question in self._answers:
+            return self._answers.pop(question)
         if self.ask is not None and self._open is None:
-            self._open = unit
-            self._begin(self.ask, unit, text)
+            self._open = question
+            self._begin(self.ask, question)
         return None
 
-    def _begin(self, ask: Ask, unit: str, text: str) -> None:
-        loop = asyncio.get_running_loop()
+    def _begin(self, ask: Ask, question: _Question) -> None:
+        loop, unit = asyncio.get_running_loop(), question[0]
 
         def wait() -> None:
-            decision = _answer(ask, unit, text)
+            decision = _answer(ask, *question)
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._answers.__setitem__, unit, decision)
+                loop.call_soon_threadsafe(self._take, question, decision)
 
         # A daemon: a person who says nothing keeps no process from ending.
         threading.Thread(target=wait, name=f"question {unit}", daemon=True).start()
+
+    def _take(self, question: _Question, decision: Decision) -> None:
+        self._open = None
+        self._answers[question] = decision
 
 
 def _answer(ask: Ask, unit: str, text: str) -> Decision:

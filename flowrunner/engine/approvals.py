@@ -26,7 +26,7 @@ async def approve(unit: Unit) -> Ending:
         await unit.started(mark)
         asked = ApprovalAsked(at=unit.shared.now(), address=unit.address, text=text)
         await unit.shared.append(asked)
-    decision = await _decided(unit, text)
+    decision = await decided(unit, text)
     if decision is None:
         return _waiting(unit, text, mark)
     await unit.shared.append(
@@ -42,7 +42,7 @@ async def approve(unit: Unit) -> Ending:
     return _ended(decision, mark)
 
 
-async def _decided(unit: Unit, text: str) -> Decision | None:
+async def decided(unit: Unit, text: str) -> Decision | None:
     """A decision of a person; None when nobody is there and nothing else goes on."""
     people = unit.shared.ports.people
     with unit.shared.resting():

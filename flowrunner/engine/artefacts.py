@@ -7,7 +7,7 @@ holds is told by `responses.artefacts`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, Segment, StepResult, Warned
 from flowrunner.language.paths import safe_name
 from flowrunner.responses.artefacts import Artefact, artefacts
-from flowrunner.responses.outcome import Refused
+from flowrunner.responses.outcome import Answered, Refused
 from flowrunner.responses.retry import GiveUp
 
 ARTEFACTS = "files"
@@ -71,7 +71,8 @@ async def with_missing_files(unit: Unit, known: Ending) -> Ending:
     if before is None or before.reason != MISSING_FILES or not known.is_kept:
         return known
     answered = [call for call in journal.calls(unit.name) if call.state == "answered"]
-    kept = await keep_files(unit, journaled_answer(answered[-1], journal).response)
+    turns = [call for call in answered if call.attempt == answered[-1].attempt]
+    kept = await keep_files(unit, _all_items(journaled_answer(one, journal) for one in turns))
     result = StepResult.from_json(journal.result(unit.name))
     return replace(
         known,
@@ -80,6 +81,12 @@ async def with_missing_files(unit: Unit, known: Ending) -> Ending:
         fingerprint=before.fingerprint,
         is_kept=False,
     )
+
+
+def _all_items(answers: Iterable[Answered]) -> dict[str, JSON]:
+    """The output of several responses as that of one."""
+    outputs = [answer.response.get("output") for answer in answers]
+    return {"output": [item for items in outputs if isinstance(items, list) for item in items]}
 
 
 async def _saved(folder: _Folder, artefact: Artefact, content: bytes) -> str:

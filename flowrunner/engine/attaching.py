@@ -256,7 +256,7 @@ def _paths_in(value: JSON, known: Input) -> Iterator[str]:
 
 def _may_hold_answers(unit: Unit, call: CallWorkflow, name: str, *, commands: bool = True) -> bool:
     file = unit.place.file
-    return any(
+    return call.of_model or any(
         reads_answers(file.workflow, unit.step, leaf, file.of_answers, commands=commands)
         for leaf in leaves(call.arguments.get(name))
     )

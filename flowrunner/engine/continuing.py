@@ -66,13 +66,13 @@ class Memory:
         found: list[Exchange] = []
         above: str | None = name
         while above is not None:
-            exchange = _found(unit, above)
-            if exchange is None:
-                break
-            asked = as_items(exchange.request.get("input"))
-            plain = [_plain(item, hidden) for item in asked] if hidden else asked
-            found.append(Exchange({**exchange.request, "input": plain}, exchange.response))
-            has_more = exchange.request.get("previous_response_id") is not None
+            exchanges = _turns_of(unit, above)
+            for exchange in exchanges:
+                asked = as_items(exchange.request.get("input"))
+                plain = [_plain(item, hidden) for item in asked] if hidden else asked
+                found.append(Exchange({**exchange.request, "input": plain}, exchange.response))
+            first = exchanges[-1].request if exchanges else {}
+            has_more = first.get("previous_response_id") is not None
             above = _parent_name(unit, above) if has_more else None
         self.exchanges = tuple(found)
 
@@ -163,12 +163,12 @@ def _base(exchange: Exchange) -> dict[str, JSON]:
 
 
 def with_thoughts(unit: Unit, prompt: Prompt, body: dict[str, JSON]) -> dict[str, JSON]:
-    """The request of a step that another one continues: where its response is not kept, with what
-    the model thinks in it, so that it can be sent again."""
+    """The request of a step that another one continues, or that goes on after calls of tools: where
+    its response is not kept, with what the model thinks in it, so that it can be sent again."""
     model = body.get("model")
-    if not prompt.is_continued or not isinstance(model, str):
+    if not (prompt.is_continued or prompt.tools) or not isinstance(model, str):
         return body
-    if _is_kept(unit.server_of(prompt), body):
+    if is_kept(unit.server, body):
         return body
     known = catalog.model(model) or catalog.model(undated(model))
     if known is None or not known.reasons:
@@ -187,14 +187,14 @@ def past_of(unit: Unit, prompt: Prompt) -> Past:
     exchange = _found(unit, name)
     asked = _rendered(unit, name) if exchange is None else exchange.request
     own, elsewhere = unit.server_of(prompt), _is_elsewhere(unit, prompt, name)
-    is_kept, tokens = _is_kept(own, asked) and not elsewhere, None
+    is_there, tokens = is_kept(own, asked) and not elsewhere, None
     if exchange is not None:
-        is_kept = is_kept and exchange.response.get("store") is not False
+        is_there = is_there and exchange.response.get("store") is not False
         used = read_usage(exchange.response.get("usage"))
         tokens = None if used is None else used.input + used.output
     return Past(
         response_id=result.get("response_id"),
-        way="id" if is_kept else "whole" if elsewhere else "items",
+        way="id" if is_there else "whole" if elsewhere else "items",
         memory=None if exchange is None else Memory(of=(unit, name)),
         tokens=tokens,
         # What a model thought can be read only where it was thought.
@@ -209,7 +209,7 @@ def _is_elsewhere(unit: Unit, prompt: Prompt, parent: str) -> bool:
     return unit.server_of(above).provider != unit.server_of(prompt).provider
 
 
-def _is_kept(server: Server, asked: Mapping[str, JSON]) -> bool:
+def is_kept(server: Server, asked: Mapping[str, JSON]) -> bool:
     """Whether the server keeps the response to a request, so that one can go on from its id."""
     needed = (server.does(name) for name in ("store", "previous_response_id"))
     return asked.get("store") is not False and all(needed)
@@ -231,18 +231,29 @@ def _unit_of(unit: Unit, name: str) -> str:
 def _found(unit: Unit, name: str) -> Exchange | None:
     """The request and the response of a step's good answer, from this run or the one that its
     result was taken from."""
+    return next(iter(_turns_of(unit, name)), None)
+
+
+def _turns_of(unit: Unit, name: str) -> list[Exchange]:
+    """The turns of a step that ended in its good answer, the latest first, as far back as the first
+    that does not go on from another by its id."""
     journal, shelf = unit.shared.ports.journal, unit.shared.ports.shelf
     own = _unit_of(unit, name)
     step = journal.step(own)
     if step is not None and step.reused_from is not None:
         run, _, there = step.reused_from.partition("/")
         pair = None if shelf is None else shelf.exchange(run, there)
-        return None if pair is None else Exchange(*pair)
+        return [] if pair is None else [Exchange(*pair)]
     answered = [call for call in journal.calls(own) if call.state == "answered"]
-    if not answered or answered[-1].end_seq is None:
-        return None
-    last, end = answered[-1], answered[-1].end_seq
-    return Exchange(journal.body(last.sent_seq, "request"), journal.body(end, "response"))
+    found: list[Exchange] = []
+    for call in reversed(answered):
+        if call.end_seq is None or call.attempt != answered[-1].attempt:
+            break
+        request = journal.body(call.sent_seq, "request")
+        found.append(Exchange(request, journal.body(call.end_seq, "response")))
+        if call.turn == 1 or request.get("previous_response_id") is None:
+            break
+    return found
 
 
 def _hidden(unit: Unit, name: str) -> dict[str, JSON]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flowrunner.engine.artefacts import copied
@@ -14,7 +14,7 @@ from flowrunner.engine.endings import Ending
 from flowrunner.engine.moved import place_of
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, StepResult
-from flowrunner.journal.state import StepState
+from flowrunner.journal.state import TOOL_LOST, CallState, StepState
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import Approve
 
@@ -99,14 +99,30 @@ def begun_at(before: StepState | None, mark: str, recheck: bool = True) -> int |
     """The record with which this go at a unit began, where an earlier process left it unfinished.
 
     What was answered to another question is no answer; a loss is a loss whatever was asked; and a
-    response that is still to come answers the question, unless files were edited (`recheck`).
+    response that is still to come answers the question, unless files were edited (`recheck`). What
+    a model and its tools said before a step failed or was held is said.
     """
     if before is None or before.started_seq is None:
-        return None
-    if before.status != "running" and not before.is_waiting_for_response:
         return None
     since = before.started_seq
     calls = [call for call in before.calls if call.sent_seq > since]
     last = calls[-1].state if calls else None
+    if before.status not in ("running", "waiting") and not _was_cut_off(before, calls):
+        return None
     is_kept = last == "accepted" and not recheck
     return since if before.fingerprint == mark or last in ("sent", "lost") or is_kept else None
+
+
+def _was_cut_off(before: StepState, calls: Sequence[CallState]) -> bool:
+    """Whether a step ended between the turns of its dialogue, all of which are on record."""
+    if before.status == "unknown":
+        return before.reason == TOOL_LOST
+    if before.status != "failed" or not calls:
+        return False
+    last = calls[-1]
+    if last.state == "answered":
+        return before.reason in _BETWEEN_TURNS
+    return last.turn > 1 and last.state in ("refused", "not-sent")
+
+
+_BETWEEN_TURNS = ("max-turns", "timeout")

@@ -18,6 +18,7 @@ from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.servers import Server
 from flowrunner.events import JSON, Address, FileUploaded
 from flowrunner.language.attachments import FileMark
+from flowrunner.language.tools import MissingSecret, with_secrets
 from flowrunner.project.attachable import Attachable, ChangedFile, Located
 from flowrunner.project.files import UnreadableFile
 from flowrunner.responses.multipart import form
@@ -62,10 +63,15 @@ class Outgoing:
     async def filled(
         self, server: Server, body: dict[str, JSON], address: Address, left_s: float
     ) -> dict[str, JSON] | GiveUp:
-        """The request to a server with its files; why it cannot be sent where one is gone.
+        """The request to a server with its files and the secrets of its MCP servers; why it cannot
+        be sent where one is gone.
 
         Raises Stopped when the run is ended meanwhile.
         """
+        try:
+            body = with_secrets(body, self.ports.environ)
+        except MissingSecret as fault:
+            return GiveUp("mcp-server", str(fault), f"set `{fault.name}`, then `flowrunner resume`")
         marks = list(FileMark.all_in(body.get("input")))
         if not marks:
             return body

@@ -20,6 +20,7 @@ from flowrunner.engine.servers import Server, providers_named
 from flowrunner.errors import UsageError
 from flowrunner.events import JSON, StepStatus
 from flowrunner.language.request import Prompt
+from flowrunner.language.tools import CallTool, WorkflowTool
 from flowrunner.language.workflow import CallWorkflow, Money, Step, Workflow
 from flowrunner.responses.retry import OnUnknown
 
@@ -222,8 +223,19 @@ def every_step(workflow: Workflow) -> Iterator[Step]:
         yield step
         for _, steps in reversed(step.lists):
             waiting += reversed(steps)
-        if isinstance(step.verb, CallWorkflow):
-            yield from every_step(step.verb.workflow)
+        for called in _called(step):
+            yield from every_step(called)
+
+
+def _called(step: Step) -> Iterator[Workflow]:
+    """The workflows that a step calls, or that its tools are."""
+    if isinstance(step.verb, CallWorkflow):
+        yield step.verb.workflow
+    tools = step.verb.tools if isinstance(step.verb, Prompt) else {}
+    one = [step.verb.tool] if isinstance(step.verb, CallTool) else []
+    for tool in [*tools.values(), *one]:
+        if isinstance(tool.kind, WorkflowTool):
+            yield tool.kind.workflow
 
 
 def gives_secrets(step: Step) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flowrunner.engine.artefacts import keep_files, with_missing_files
+from flowrunner.engine.artefacts import with_missing_files
 from flowrunner.engine.attaching import Unattachable, attached_parts
 from flowrunner.engine.background import DEFAULT_BACKGROUND_TIMEOUT_S, Follower
 from flowrunner.engine.books import Books
@@ -27,17 +27,20 @@ from flowrunner.engine.place import usage_fields
 from flowrunner.engine.plan import DEFAULT_STEP_TIMEOUT_S
 from flowrunner.engine.ports import Stopped
 from flowrunner.engine.shared import Talk
+from flowrunner.engine.tools.answering import held, lost_calls
+from flowrunner.engine.tools.dialogue import Dialogue, Said
+from flowrunner.engine.tools.offering import Offered, offered_by
+from flowrunner.engine.tools.telling import tool_calls
 from flowrunner.engine.units import Unit
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, Address, CallAnswered, StepResult, Usage
+from flowrunner.events import JSON, CallAnswered, StepResult, Usage
 from flowrunner.journal.state import BACKGROUND, CallState
 from flowrunner.json_text import NotJson
 from flowrunner.language.attachments import with_parts
 from flowrunner.language.request import Prompt
 from flowrunner.responses.advice import advice
 from flowrunner.responses.history import as_items
-from flowrunner.responses.items import Answer, read_answer, read_output
-from flowrunner.responses.outcome import Answered
+from flowrunner.responses.items import Answer, read_output
 from flowrunner.responses.retry import Asked, GiveUp, Hold, Later, RetryPolicy
 
 _RETRY_KINDS = {
@@ -78,6 +81,10 @@ async def prompt(unit: Unit) -> Ending:
     settings, server = unit.shared.plan.settings, unit.server
     body = verb.body(unit.scope(), below=settings.below, above=settings.above)
     body = with_thoughts(unit, verb, body)
+    offered = await offered_by(unit, verb)
+    if isinstance(offered, Ending):
+        return offered
+    body = offered.joined(body)
     try:
         body = with_parts(body, await attached_parts(unit, verb))
     except Unattachable as fault:
@@ -89,16 +96,16 @@ async def prompt(unit: Unit) -> Ending:
         return failed("conversation", f"`{server.provider}` keeps no conversations", _NO_TALKS)
     body = server.fitted(body)
     if called is None:
-        return await _prompt(unit, verb, body)
+        return await _prompt(unit, verb, body, offered)
     async with turn(unit, called) as talk:
         found = await find(unit, called, talk, server.provider, _asked(unit, verb))
         if found is not None:
             return _without_answer(found, {}, "")
-        return await _prompt(unit, verb, {**body, "conversation": talk.id}, talk)
+        return await _prompt(unit, verb, {**body, "conversation": talk.id}, offered, talk)
 
 
 async def _prompt(
-    unit: Unit, verb: Prompt, body: dict[str, JSON], talk: Talk | None = None
+    unit: Unit, verb: Prompt, body: dict[str, JSON], offered: Offered, talk: Talk | None = None
 ) -> Ending:
     """Ask, in a conversation that is this unit's for now, or outside any."""
     history = past_of(unit, verb)
@@ -107,12 +114,14 @@ async def _prompt(
     await history.recall()
     try:
         if verb.continues is None or not verb.continues.compact:
-            return await _go_on(unit, body, history, talk)
+            return await _go_on(unit, body, history, offered, talk)
         calling = partial(_caller, verb=verb)
         shorter = await shorten(unit, history, body, calling)
         if isinstance(shorter, GiveUp | Hold):
             return _without_answer(shorter, {}, "")
-        return shorter if isinstance(shorter, Ending) else await _go_on(unit, body, shorter)
+        if isinstance(shorter, Ending):
+            return shorter
+        return await _go_on(unit, body, shorter, offered)
     except BudgetRefusal as refusal:
         stops = ExitStatus.BUDGET
         unit.shared.halt(Ending("failed", "budget", refusal.message, refusal.help, stops=stops))
@@ -120,22 +129,26 @@ async def _prompt(
 
 
 async def _go_on(
-    unit: Unit, body: dict[str, JSON], history: Past, talk: Talk | None = None
+    unit: Unit, body: dict[str, JSON], history: Past, offered: Offered, talk: Talk | None = None
 ) -> Ending:
     """Ask with what was said before, unless the answer is there. Raises BudgetRefusal."""
-    mark = fingerprint("prompt", unit.server.who, question(history.joined(body)))
+    asked = [question(history.joined(body)), *offered.declarations()]
+    mark = fingerprint("prompt", unit.server.who, *asked)
     known = already(unit, mark)
-    if known is None and not _is_promised(unit, mark):
+    if known is None and not _is_promised(unit, mark) and offered.may_be_reused(unit.step):
         known = from_elsewhere(unit, mark)
     # What was answered before something else was said in the conversation is no answer now.
     is_outdated = talk is not None and talk.is_changed
     if known is not None and not (is_outdated and known.status == "succeeded"):
         return await with_missing_files(unit, known)
-    run = _PromptRun.of(unit, mark, history, talk)
+    if lost := lost_calls(unit):
+        return replace(held(unit, lost), fingerprint=mark)
+    run = _PromptRun.of(unit, mark, history, talk, offered)
     await run.caller.close(run.past)
     try:
         return replace(await run.finish(body), fingerprint=mark)
     finally:
+        await unit.shared.toolbox.end_of(unit.name)
         if talk is not None:
             talk.is_changed = talk.is_changed or run.caller.has_sent
 
@@ -148,13 +161,14 @@ class _PromptRun:
     unit: Unit
     prompt: Prompt
     caller: Caller
-    history: Past
+    dialogue: Dialogue
     current: Sequence[CallState]
     past: Sequence[CallState]
-    talk: Talk | None = None
 
     @classmethod
-    def of(cls, unit: Unit, mark: str, history: Past, talk: Talk | None) -> _PromptRun:
+    def of(
+        cls, unit: Unit, mark: str, history: Past, talk: Talk | None, offered: Offered
+    ) -> _PromptRun:
         """The unit with what its journal holds."""
         verb, before = unit.step.verb, unit.before
         assert isinstance(verb, Prompt)
@@ -162,9 +176,11 @@ class _PromptRun:
         since = begun_at(before, mark, unit.shared.plan.settings.recheck)
         current = [call for call in calls if since is not None and call.sent_seq > since]
         past = [call for call in calls if call not in current]
+        unit.goes_on = since is not None and before is not None and before.ended_at is not None
         caller = _caller(unit, mark, verb)
         caller.earlier_tokens = history.tokens if talk is None else talk.tokens
-        return cls(unit, verb, caller, history, current, past, talk)
+        dialogue = Dialogue(unit, caller, history, current, offered, verb.max_turns, talk)
+        return cls(unit, verb, caller, dialogue, current, past)
 
     async def finish(self, body: dict[str, JSON]) -> Ending:
         """The unit's end. Raises Stopped, BudgetRefusal."""
@@ -172,52 +188,41 @@ class _PromptRun:
         retry = self.unit.step.retry
         ending: Ending | None = None
         for attempt in range(first, first + retry.attempts):
-            calls = [call for call in self.current if call.attempt == attempt]
-            address = replace(self.unit.address, attempt=attempt)
-            outcome = await self._answer(address, body, calls)
-            if not isinstance(outcome, Answered):
-                return _without_answer(outcome, self._numbers(), self.caller.partial)
-            self._note_length(outcome)
-            answer = read_answer(outcome.response)
-            kept = await keep_files(self.unit, outcome.response)
-            output, fault = self._judge(answer)
+            said = await self.dialogue.until_done(attempt, body)
+            if isinstance(said, Ending):
+                return replace(said, result=self._cut_off(said.result, attempt))
+            if not isinstance(said, Said):
+                return _without_answer(said, self._numbers(attempt), self.caller.partial)
+            output, fault = self._judge(said.answer)
             if fault is None:
-                reason = MISSING_FILES if kept.missing else None
-                return Ending("succeeded", reason, result=self._result(answer, output, kept.files))
-            ending = _failed(answer, fault, self._numbers())
-            acted = self.caller.may_change_things and has_acted(outcome)
-            if acted or _RETRY_KINDS.get(fault.reason) not in retry.on:
+                reason = MISSING_FILES if said.missing else None
+                return Ending("succeeded", reason, result=self._result(said, output, attempt))
+            ending = _failed(said.answer, fault, self._numbers(attempt))
+            if self._has_acted(said, attempt) or _RETRY_KINDS.get(fault.reason) not in retry.on:
                 break
-            body = _corrected(body, answer, fault)
+            body = _corrected(body, said.answer, fault)
         assert ending is not None, "a step has at least one attempt"
         return ending
 
-    def _note_length(self, outcome: Answered) -> None:
-        """What the next request in the conversation goes on from."""
-        if self.talk is not None:
-            usage = outcome.usage
-            self.talk.tokens = None if usage is None else usage.input + usage.output
-            self.caller.earlier_tokens = self.talk.tokens
+    def _has_acted(self, said: Said, attempt: int) -> bool:
+        """Whether something may have been changed on the way to an answer."""
+        if self.caller.may_change_things and any(map(has_acted, said.outcomes)):
+            return True
+        record = self.unit.shared.ports.journal.tool_record(self.unit.name)
+        own = [call for call in record.calls if call.attempt == attempt]
+        return any(call.changes_things and call.has_run for call in own)
 
-    async def _answer(
-        self, address: Address, body: dict[str, JSON], calls: Sequence[CallState]
-    ) -> Answered | GiveUp | Hold | Later:
-        """The answer to a request that goes on from what was said before, in one way or another."""
-        joined = self.history.joined(body)
-        outcome = await self.caller.answer(address, joined, calls)
-        while isinstance(outcome, GiveUp) and self.history.turns(outcome.code, joined):
-            await self.history.recall()
-            joined = self.history.joined(body)
-            sent = self.unit.shared.ports.journal.calls(self.unit.name)
-            of_turn = [call for call in sent if call.key[:3] == _turn(address)]
-            outcome = await self.caller.answer(address, joined, of_turn)
-        return outcome
+    def _cut_off(self, result: StepResult | None, attempt: int) -> StepResult:
+        """What an end between two turns gives, with what it cost by then."""
+        return replace(result or StepResult("failed"), **self._numbers(attempt))
 
-    def _numbers(self) -> dict[str, Any]:
-        """Ids of the last answer, tokens and money of all that the unit was answered."""
+    def _numbers(self, attempt: int) -> dict[str, Any]:
+        """Ids of the last answer, tokens and money of all that the unit was answered; the calls of
+        tools from an attempt on."""
         answered = self._answered()
         if not answered:
             return {}
+        journal = self.unit.shared.ports.journal
         usage = sum((call.usage for call in answered if call.usage), Usage())
         known = [call.cost_usd for call in answered if call.cost_usd is not None]
         return {
@@ -225,6 +230,7 @@ class _PromptRun:
             "cost_usd": sum(known) if len(known) == len(answered) else None,
             "response_id": answered[-1].response_id,
             "request_id": answered[-1].request_id,
+            "tool_calls": tool_calls(journal, self.unit.name, attempt),
         }
 
     def _answered(self) -> Sequence[CallAnswered | CallState]:
@@ -234,15 +240,15 @@ class _PromptRun:
         calls = self.unit.shared.ports.journal.calls(self.unit.name)
         return [call for call in calls if call.state == "answered"]
 
-    def _result(self, answer: Answer, output: JSON, files: tuple[str, ...]) -> StepResult:
+    def _result(self, said: Said, output: JSON, attempt: int) -> StepResult:
         return StepResult(
             "succeeded",
-            text=answer.text,
+            text=said.answer.text,
             output=output,
             has_output=self.prompt.has_output,
-            sources=answer.sources,
-            files=files,
-            **self._numbers(),
+            sources=said.sources,
+            files=said.files,
+            **self._numbers(attempt),
         )
 
     def _judge(self, answer: Answer) -> tuple[JSON, Fault | None]:
@@ -262,10 +268,6 @@ class _PromptRun:
         listed = "; ".join(faults)
         message = f"the answer does not have the shape that `output` asks for: {listed}"
         return None, Fault("wrong-shape", message, listed)
-
-
-def _turn(address: Address) -> tuple[str, int, int]:
-    return address.unit, address.attempt, address.turn
 
 
 def _corrected(body: dict[str, JSON], answer: Answer, fault: Fault) -> dict[str, JSON]:

@@ -22,7 +22,7 @@ from flowrunner.engine.steps import Runner
 from flowrunner.engine.together import until_first
 from flowrunner.errors import ExitStatus, weightiest
 from flowrunner.events import JSON, RunFinished, RunStatus
-from flowrunner.journal.state import BACKGROUND
+from flowrunner.journal.state import BACKGROUND, TOOL_LOST
 from flowrunner.language.templates import TemplateFault
 
 GRACE_S = 1.5
@@ -98,6 +98,7 @@ async def _watched(shared: Shared, steps: StepList) -> Ending:
         watching.cancel()
         working.cancel()
         await asyncio.gather(watching, working, return_exceptions=True)
+        await shared.toolbox.aclose()
 
 
 async def _watch(shared: Shared, working: asyncio.Future[Ending]) -> None:
@@ -214,6 +215,8 @@ class _End:
 
     def _open(self, exit_status: ExitStatus, again: str) -> tuple[str | None, str | None]:
         """What is left open by a list that came to its end, else what the list says."""
+        if exit_status is ExitStatus.HELD and self.ending.reason == TOOL_LOST:
+            return self.ending.message, self.ending.help
         if exit_status is ExitStatus.HELD:
             held = ", ".join(f"`{name}`" for name in self.shared.held[:5]) or "a step"
             return (

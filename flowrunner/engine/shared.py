@@ -24,6 +24,7 @@ from flowrunner.engine.ports import Ports, Stop
 from flowrunner.engine.pricing import Prices
 from flowrunner.engine.reuse import Reuse
 from flowrunner.engine.together import until_first
+from flowrunner.engine.tools.toolbox import Toolbox
 from flowrunner.errors import ExitStatus
 from flowrunner.events import Event, Slowed, StepStatus, Warned
 from flowrunner.journal.projection import CallKey
@@ -58,9 +59,9 @@ class Shared:
     what the run's exit status follows from; `halted` says why nothing more is sent anywhere,
     `held` whose outcome is unknown, `left` whose answers are left to a resume. `spent` is what
     earlier processes spent; `talks` are the conversations that were spoken in, by their keys.
-    `outgoing` puts files into requests; `accepted` says which call a response in the background
-    belongs to. `failed_only` is set where nothing is done but what failed; `reuse` finds results of
-    earlier runs, `moved` those of this one."""
+    `outgoing` puts files into requests, `toolbox` has servers of tools; `accepted` says which call
+    a response in the background belongs to. `failed_only` is set where nothing is done but what
+    failed; `reuse` finds results of earlier runs, `moved` those of this one."""
 
     plan: Plan
     ports: Ports
@@ -69,6 +70,7 @@ class Shared:
     before: Mapping[str, StepState]
     outgoing: Outgoing
     limits: Limits = field(init=False)
+    toolbox: Toolbox = field(init=False)
     exits: set[ExitStatus] = field(default_factory=set)
     halted: Ending | None = None
     held: list[str] = field(default_factory=list)
@@ -91,6 +93,7 @@ class Shared:
     def __post_init__(self) -> None:
         self.moved = Moved(self.before)
         ports = self.ports
+        self.toolbox = Toolbox(ports.environ)
         self.limits = Limits(
             self.plan.at_once, ports.clock, ports.sleep, ports.random, self._slowed
         )

@@ -32,7 +32,8 @@ RunList = Callable[[Sequence[Step], Place, bool], Awaitable[Listed]]
 @dataclass(slots=True)
 class Unit:
     """`recheck`: what stands above has changed, so that an end in the journal holds only if this
-    unit would do the same again. `run_list` runs the steps inside it."""
+    unit would do the same again. `run_list` runs the steps inside it. `goes_on` says that an end in
+    the journal came amid its work, which is taken up from there."""
 
     shared: Shared
     step: Step
@@ -41,6 +42,7 @@ class Unit:
     recheck: bool
     run_list: RunList
     has_started: bool = False
+    goes_on: bool = False
 
     @property
     def name(self) -> str:
@@ -114,5 +116,6 @@ class Unit:
                 address=self.address,
                 verb=self.step.verb_name,
                 fingerprint=fingerprint,
+                goes_on=True if self.goes_on else None,
             )
         )

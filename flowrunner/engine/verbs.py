@@ -15,12 +15,14 @@ from flowrunner.engine.commands import command
 from flowrunner.engine.endings import Ending, failed, skipped, succeeded
 from flowrunner.engine.place import Place, run_names
 from flowrunner.engine.prompts import prompt
+from flowrunner.engine.tools.verb import call
 from flowrunner.engine.units import Unit
 from flowrunner.events import StepResult
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import found
 from flowrunner.language.templates import Empty, TemplateFault
 from flowrunner.language.templates.printing import scalar
+from flowrunner.language.tools import CallTool
 from flowrunner.language.workflow import (
     Approve,
     Branch,
@@ -164,6 +166,7 @@ VERBS: Mapping[type, Callable[[Unit], Awaitable[Ending]]] = {
     Branch: branch,
     Command: command,
     CallWorkflow: call_workflow,
+    CallTool: call,
     Approve: approve,
     Stop: stop,
     Fail: fail,

@@ -22,6 +22,7 @@ from flowrunner.journal.opening import check_readable, open_reader, take_lock
 from flowrunner.journal.reader import Reader
 from flowrunner.journal.state import CallState, RunState, StepState, Totals
 from flowrunner.journal.store import create_file
+from flowrunner.journal.tool_calls import ToolRecord
 from flowrunner.platform import make_private_dir, sync_dir
 
 # A larger journal is not read whole before a resume: every row is checked when it is used.
@@ -175,6 +176,10 @@ class Journal:
     def conversations(self) -> dict[str, str]:
         """The ids of the conversations that the run calls by names, by their keys."""
         return {event.key: event.id for event in self._reader.conversations()}
+
+    def tool_record(self, unit: str) -> ToolRecord:
+        """The calls of tools of a unit, and what people were asked about them."""
+        return self._reader.tool_record(unit)
 
     def spent_below(self, unit: str) -> Totals:
         """The sums over the calls of a unit, of its items and rounds, and of what is below them.

@@ -83,9 +83,9 @@ class Projection:
 
     def step_started(self, seq: int, event: events.StepStarted) -> None:
         """A step begins, or goes on after a crash; one that had ended begins anew, but for one that
-        was left waiting for a response in the background."""
+        says that it goes on, and one that was left waiting for a response in the background."""
         step = self._step(event.address.unit, seq)
-        goes_on = step.is_waiting_for_response
+        goes_on = bool(event.goes_on) or step.is_waiting_for_response
         if step.ended_at is not None and not goes_on:
             _begin_anew(step)
         if step.started_at is None:

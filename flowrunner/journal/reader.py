@@ -19,7 +19,8 @@ from flowrunner.journal.codec import Record, decode, kind_of
 from flowrunner.journal.faults import damaged, reading_fault
 from flowrunner.journal.projection import CallKey, fold_run
 from flowrunner.journal.state import CallState, RunState, StepState, Totals
-from flowrunner.journal.tables import OF_THE_RUN
+from flowrunner.journal.tables import OF_THE_RUN, OF_TOOLS
+from flowrunner.journal.tool_calls import ToolRecord, record_of
 
 _PAGE = 1000
 # What follows the address of a unit in the addresses of its items, its rounds and its inner steps.
@@ -167,6 +168,11 @@ class Reader:
             event = decode(self._checked(row))
             assert isinstance(event, ConversationBegan)
             yield event
+
+    def tool_record(self, unit: str) -> ToolRecord:
+        """What is on record of the tools of a unit."""
+        found = self.query(f"{_EVENT} WHERE unit = ? AND {OF_TOOLS} ORDER BY seq", unit)
+        return record_of(unit, ((row[0], decode(self._checked(row))) for row in found))
 
     def pages(self, after_seq: int = 0) -> Iterator[list[tuple[int, Record]]]:
         """The checked records after a number in pages, none of them empty."""

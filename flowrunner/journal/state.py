@@ -28,6 +28,9 @@ is answered later, in the background, under its `response_id`."""
 BACKGROUND = "background"
 """The reason of a step that waits for a response in the background and for nobody."""
 
+TOOL_LOST = "tool-lost"
+"""The reason of a step with a tool that was begun, may have changed something, and never ended."""
+
 
 @dataclass(slots=True)
 class CallState:

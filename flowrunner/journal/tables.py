@@ -29,6 +29,8 @@ _INNER = {"usage": USAGE_FIELDS, "error": ERROR_FIELDS, "approval": APPROVAL_FIE
 OF_THE_RUN = (
     "kind IN ('run_started', 'run_resumed', 'run_finished', 'warned', 'slowed', 'file_uploaded')"
 )
+# Tells what the tools of a unit did, and what people said about them; likewise.
+OF_TOOLS = "kind IN ('tool_call_began', 'tool_call_ended', 'approval_asked', 'approval_given')"
 
 _BUSY_MS = 10_000
 # Between checkpoints the write-ahead log grows to about 16 MB: fewer syncs of the main file.
@@ -59,6 +61,7 @@ CREATE TABLE events (
     header TEXT NOT NULL, checksum INTEGER NOT NULL
 );
 CREATE INDEX events_of_the_run ON events (seq) WHERE {OF_THE_RUN};
+CREATE INDEX events_of_tools ON events (unit, seq) WHERE {OF_TOOLS};
 CREATE TABLE bodies (
     id INTEGER PRIMARY KEY, field TEXT NOT NULL,
     zipped INTEGER NOT NULL, content BLOB NOT NULL, checksum INTEGER NOT NULL

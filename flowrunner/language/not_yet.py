@@ -30,10 +30,6 @@ class NotYet:
     when: Callable[[JSON], bool] | None = None
 
 
-def _key(where: tuple[Where, ...], key: str, *with_it: str) -> NotYet:
-    return NotYet(where, key, f"`{key}`", with_it)
-
-
 def _is(wanted: JSON) -> Callable[[JSON], bool]:
     return lambda value: value is wanted if isinstance(wanted, bool) else value == wanted
 
@@ -41,10 +37,6 @@ def _is(wanted: JSON) -> Callable[[JSON], bool]:
 _ALL_STEPS: tuple[Where, ...] = ("step", "defaults")
 
 TABLE = (
-    _key(("file",), "tools"),
-    _key(("step",), "call", "with"),
-    _key(("step",), "accept_risk"),
-    _key(_ALL_STEPS, "max_turns"),
     *(NotYet(_ALL_STEPS, "delivery", f"`delivery: {way}`", (), _is(way)) for way in ("batch",)),
 )
 

@@ -21,6 +21,7 @@ from flowrunner.language.shapes import (
     wire_schema,
 )
 from flowrunner.language.templates import TemplateFault
+from flowrunner.language.tools import Tool
 
 CARRIED_OVER = ("instructions", "tools")
 """What a step that continues another takes over from it, unless it is written again: the API itself
@@ -48,6 +49,10 @@ class Prompt:
     of `output` and `schema` is given. `provider` is the one that the file names for the step or for
     all its steps. `include_also` is what later steps need to read `.sources`.
     `may_change_things` says that the model may reach tools that change something outside the run.
+    `tools` are the declared tools that answer calls of the model, by the names that `call_name`
+    reads off its calls; their objects are among the `parameters`, but for those of MCP servers,
+    which are known once the server was asked (`mcp_function`). `max_turns` bounds the requests of
+    their loop.
     `is_continued` says that another step goes on from this response. `attach` are the files behind
     the message; paths out of data may lie in the folder `within`.
     """
@@ -63,6 +68,8 @@ class Prompt:
     is_continued: bool = False
     attach: tuple[Attachment, ...] = ()
     within: str | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    max_turns: int = 10
 
     @property
     def model(self) -> str | None:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from flowrunner import __version__, json_text, wire
 from flowrunner.events import JSON, ApiError
+from flowrunner.responses.answers import accepted, answered
 from flowrunner.responses.background import is_askable
 from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
 from flowrunner.responses.outcome import (
@@ -31,7 +32,6 @@ from flowrunner.responses.outcome import (
 from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
 from flowrunner.responses.rate import request_id as _request_id
 from flowrunner.responses.receiving import SILENCE_S, Receiver, Watch
-from flowrunner.responses.replies import accepted, answered
 from flowrunner.responses.stream import Assembly, Broken, Ended, Left, what_broke
 from flowrunner.secrets import Scrubber
 

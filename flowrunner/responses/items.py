@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from flowrunner import catalog, json_text
@@ -31,11 +31,12 @@ _SILENT = frozenset({"reasoning", "compaction", "configuration_update", "additio
 @dataclass(frozen=True, slots=True)
 class OpenCall:
     """A tool call that waits for the client's answer. `call_id` is what the reply names it by
-    (for an MCP approval the item's own id)."""
+    (for an MCP approval the item's own id), `item` the call as the response has it."""
 
     type: str
     name: str | None
     call_id: str | None
+    item: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,7 @@ def _kind_of_completed(
     if open_calls:
         named = ", ".join(f"`{call.name or call.type}`" for call in open_calls)
         return "open-calls", (
-            f"The model asks for tool calls that this version cannot answer: {named}."
+            f"The model asks for calls of tools that nothing here answers: {named}."
         )
     shown = {_type(item) for item in items if _may_answer(item)}
     if not shown or (is_blank and shown == {"message"}):
@@ -269,7 +270,7 @@ def _open_calls(items: list[Mapping[str, Any]]) -> Iterator[OpenCall]:
         call_id = _string(item.get(reply["link"]["from"]))
         if (reply["reply"], call_id) not in answered:
             name = _string(item.get("name")) or _string(item.get("server_label"))
-            yield OpenCall(reply["item"], name, call_id)
+            yield OpenCall(reply["item"], name, call_id, item)
 
 
 def _is_for_client(item: Mapping[str, Any]) -> bool:

@@ -74,13 +74,14 @@ class Child(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, content: bytes) -> None:
         if fd == 1:
-            self._keep(content)
+            self.keep(content)
         else:
             self._stderr += content
             if len(self._stderr) > 2 * STDERR_BYTES:
                 del self._stderr[:-STDERR_BYTES]
 
-    def _keep(self, content: bytes) -> None:
+    def keep(self, content: bytes) -> None:
+        """Take what came on stdout."""
         room = self._cap_bytes - len(self._stdout)
         self._stdout += content[:room]
         if len(content) > room:

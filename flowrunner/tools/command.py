@@ -1,22 +1,25 @@
-"""`run_command`: the one way to start a program, without a shell, under a deadline and a cap.
+"""`start_program`: the one way to start a program, without a shell; `run_command`: to its end.
 
-Which steps start one, and what follows from its end, is left to `engine`.
+`run_command` holds it to a deadline and a cap. Which steps and tools start one, and what follows
+from its end, is left to others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
-from flowrunner.platform import file_of, new_group_options
+from flowrunner.platform import file_of, limit_memory, new_group_options
 from flowrunner.tools.child import Child, Patience, to_its_end, within
 from flowrunner.tools.programs import find_program, quoted, refused
 from flowrunner.tools.request import CannotStart, CommandEnd, CommandRequest
 
 _PATIENCE = Patience()
+ChildT = TypeVar("ChildT", bound=Child)
 
 
 async def run_command(request: CommandRequest, *, patience: Patience = _PATIENCE) -> CommandEnd:
@@ -29,11 +32,10 @@ async def run_command(request: CommandRequest, *, patience: Patience = _PATIENCE
 
     Raises CannotStart, and NoSuchProgram of that kind, when nothing was started.
     """
-    program = find_program(request)
     clock = asyncio.get_running_loop().time
     started_s = clock()
     with _input(request) as stdin:
-        child = await _start(program, request, stdin, patience)
+        child = await start_program(request, stdin, lambda: Child(request.cap_bytes), patience)
     try:
         in_time = await within(started_s + request.timeout_s - clock(), child.notable)
         elapsed_s = clock() - started_s
@@ -42,6 +44,30 @@ async def run_command(request: CommandRequest, *, patience: Patience = _PATIENCE
     finally:
         await child.end(patience)
     return _end(request, child, elapsed_s, timed_out=not in_time)
+
+
+async def start_program(
+    request: CommandRequest,
+    stdin: IO[bytes] | int,
+    make: Callable[[], ChildT],
+    patience: Patience = _PATIENCE,
+) -> ChildT:
+    """Start a program that `make` gives the watcher of; the caller is to end it.
+
+    Where the caller is cancelled meanwhile it has ended, if it ever began. Raises CannotStart.
+    """
+    program = find_program(request)
+    starting = asyncio.create_task(_spawn(program, request, stdin, make))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cut off half-way the program might live on unknown: it is started, then ended.
+        try:
+            await to_its_end(starting)
+        finally:
+            if not starting.cancelled() and starting.exception() is None:
+                await starting.result().end(patience)
+        raise
 
 
 def _input(request: CommandRequest) -> AbstractContextManager[IO[bytes] | int]:
@@ -59,26 +85,12 @@ def _input(request: CommandRequest) -> AbstractContextManager[IO[bytes] | int]:
         ) from fault
 
 
-async def _start(
-    program: Path, request: CommandRequest, stdin: IO[bytes] | int, patience: Patience
-) -> Child:
-    starting = asyncio.create_task(_spawn(program, request, stdin))
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # Cut off half-way the program might live on unknown: it is started, then ended.
-        try:
-            await to_its_end(starting)
-        finally:
-            if not starting.cancelled() and starting.exception() is None:
-                await starting.result().end(patience)
-        raise
-
-
-async def _spawn(program: Path, request: CommandRequest, stdin: IO[bytes] | int) -> Child:
+async def _spawn(
+    program: Path, request: CommandRequest, stdin: IO[bytes] | int, make: Callable[[], ChildT]
+) -> ChildT:
     try:
         _, child = await asyncio.get_running_loop().subprocess_exec(
-            lambda: Child(request.cap_bytes),
+            make,
             str(program),
             *request.argv[1:],
             stdin=stdin,
@@ -91,6 +103,8 @@ async def _spawn(program: Path, request: CommandRequest, stdin: IO[bytes] | int)
         )
     except OSError as fault:
         raise refused(request, fault) from fault
+    if request.memory_bytes is not None:
+        limit_memory(child.pid, request.memory_bytes)
     return child
 
 

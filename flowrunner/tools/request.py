@@ -36,7 +36,8 @@ class CommandRequest:
     `argv` is the program and its arguments, each arriving as it is. `folder` is where it starts,
     and what a program written with a slash is relative to. `env` is its whole environment.
     `stdin` is all that it can read; None means that it reads nothing. After `timeout_s` seconds
-    on the clock, or `cap_bytes` of stdout, it is ended with all that it started.
+    on the clock, or `cap_bytes` of stdout, it is ended with all that it started. `memory_bytes` is
+    what each of its programs may fill; on systems that know no such limit it is not held.
     """
 
     argv: tuple[str, ...]
@@ -45,6 +46,7 @@ class CommandRequest:
     stdin: bytes | None = field(repr=False)
     timeout_s: float
     cap_bytes: int = CAP_BYTES
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,12 @@ def text_of(content: bytes) -> str:
 def describe_end(end: CommandEnd) -> str:
     """One sentence without its full stop: how the program ended, and its last line on stderr."""
     told = _last_line(end.stderr)
-    return f"{_how(end)}: {told}" if told and not end.succeeded else _how(end)
+    how = how_it_ended(end)
+    return f"{how}: {told}" if told and not end.succeeded else how
 
 
-def _how(end: CommandEnd) -> str:
+def how_it_ended(end: CommandEnd) -> str:
+    """The same without what it said."""
     program = f"`{one_line(end.program)}`"
     if end.timed_out:
         return (

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from flowrunner.wire.connection import Connection
 from flowrunner.wire.faults import NotSent
+from flowrunner.wire.guard import Guard, admitted
 from flowrunner.wire.names import Address, Names
 from flowrunner.wire.pool import Origin
 from flowrunner.wire.tls import Tls, default_trust, not_secure
@@ -26,12 +27,18 @@ peer."""
 
 
 class Dialler:
-    """Opens connections within `connect_timeout_s` (name, TCP and TLS together)."""
+    """Opens connections within `connect_timeout_s` (name, TCP and TLS together), to addresses that
+    the guard admits."""
 
     def __init__(
-        self, names: Names, connect_timeout_s: float, trust: ssl.SSLContext | None
+        self,
+        names: Names,
+        connect_timeout_s: float,
+        trust: ssl.SSLContext | None,
+        guard: Guard | None = None,
     ) -> None:
         self._names = names
+        self._guard = guard
         self._connect_timeout_s = connect_timeout_s
         self._trust = trust
 
@@ -56,7 +63,7 @@ class Dialler:
         raise NotSent("connect", f"`{origin.place}` closed the connection as soon as it was open")
 
     async def _reach(self, origin: Origin) -> socket.socket:
-        addresses = await self._names.addresses(origin.host)
+        addresses = await admitted(self._guard, self._names, origin)
         last: NotSent | None = None
         for place, address in enumerate(addresses, start=1):
             limit = None if place == len(addresses) else _FIRST_ADDRESS_S

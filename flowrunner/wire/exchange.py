@@ -15,6 +15,7 @@ import httpx
 
 from flowrunner.platform import raise_open_file_limit
 from flowrunner.wire.faults import Lost, NotSent
+from flowrunner.wire.guard import Guard
 from flowrunner.wire.incoming import Incoming, Patience
 from flowrunner.wire.progress import Progress
 from flowrunner.wire.proxied import Proxied
@@ -35,7 +36,9 @@ class WireSettings:
     reads no environment itself. `at_once`: how many exchanges are expected at the same time; above
     0 the limit of open files is raised for them. `max_reply_bytes` counts the unpacked body.
     `keep_idle_s`: when an idle connection is closed (reuse is decided by each request). `trust`:
-    whom TLS trusts, None for the system's authorities.
+    whom TLS trusts, None for the system's authorities. `guard`: which addresses may be reached,
+    None for all; through a proxy it is the proxy that connects, so that only what the host's name
+    means on this machine is checked.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,6 +47,7 @@ class WireSettings:
     connect_timeout_s: float = 10.0
     keep_idle_s: float = 15.0
     trust: ssl.SSLContext | None = field(default=None, repr=False)
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Wire:
             connect_timeout_s=self._settings.connect_timeout_s,
             keep_idle_s=self._settings.keep_idle_s,
             trust=self._settings.trust,
+            guard=self._settings.guard,
         )
         self._replaced = transport is not None
         self._proxied: dict[httpx.URL, Proxied] = {}
@@ -146,7 +151,8 @@ class Wire:
             return self._direct
         if proxy not in self._proxied:
             trust = self._settings.trust or default_trust()
-            self._proxied[proxy] = Proxied(proxy, trust, self._settings.connect_timeout_s)
+            seconds, guard = self._settings.connect_timeout_s, self._settings.guard
+            self._proxied[proxy] = Proxied(proxy, trust, seconds, guard)
         return self._proxied[proxy]
 
     def _make_room(self) -> int | None:

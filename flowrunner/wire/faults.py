@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 NotSentKind: TypeAlias = Literal[
-    "refused", "name", "tls", "connect-timeout", "connect", "cancelled"
+    "refused", "name", "tls", "connect-timeout", "connect", "cancelled", "forbidden"
 ]
 LostKind: TypeAlias = Literal["reset", "closed", "timeout", "truncated", "too-big", "protocol"]
 
@@ -34,7 +34,7 @@ class NotSent(WireFault):
 
     `kind`: `refused` (nobody listens), `name` (no address for the host), `tls` (no trusted secure
     connection), `connect-timeout`, `connect` (any other reason there is no connection), `cancelled`
-    (the wire was closed).
+    (the wire was closed), `forbidden` (the address is not one that the guard admits).
     """
 
     def __init__(self, kind: NotSentKind, message: str) -> None:

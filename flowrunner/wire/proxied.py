@@ -6,13 +6,18 @@ warns about it.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 
 from flowrunner.wire.faults import Lost, LostKind, NotSent, WireFault
+from flowrunner.wire.guard import Guard, admitted
+from flowrunner.wire.names import Names, look_up
+from flowrunner.wire.pool import Origin
 from flowrunner.wire.progress import Progress
 from flowrunner.wire.tls import not_secure
 from flowrunner.wire.transport import origin_of, terms_of
@@ -26,7 +31,14 @@ class Proxied(httpx.AsyncBaseTransport):
     A request that wants a fresh connection gets a transport of its own.
     """
 
-    def __init__(self, proxy: httpx.URL, trust: ssl.SSLContext, connect_timeout_s: float) -> None:
+    def __init__(
+        self,
+        proxy: httpx.URL,
+        trust: ssl.SSLContext,
+        connect_timeout_s: float,
+        guard: Guard | None = None,
+    ) -> None:
+        self._guard = guard
         self._proxy = proxy
         self._trust = trust
         self._timeout = {"connect": connect_timeout_s, "read": None, "write": None, "pool": None}
@@ -35,6 +47,7 @@ class Proxied(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and give the head of its answer, whose body is then to be read."""
         terms = terms_of(request)
+        await self._check(origin_of(request.url))
         request.extensions = {
             **request.extensions,
             "timeout": self._timeout,
@@ -61,6 +74,19 @@ class Proxied(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the connections kept."""
         await _close(self._shared)
+
+    async def _check(self, origin: Origin) -> None:
+        """What can be known here of where the proxy will connect. Raises NotSent `forbidden`."""
+        if self._guard is None:
+            return
+        try:
+            async with asyncio.timeout(self._timeout["connect"]):
+                await admitted(self._guard, Names(time.monotonic, look_up), origin)
+        except NotSent as fault:
+            if fault.kind == "forbidden":
+                raise
+        except TimeoutError:
+            pass  # Behind a proxy names are often known to the proxy alone.
 
     def _open(self) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(

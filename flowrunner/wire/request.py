@@ -19,7 +19,7 @@ from flowrunner.wire.pool import Origin
 from flowrunner.wire.progress import Progress
 from flowrunner.wire.transport import TERMS, Terms, origin_of
 
-_METHODS = ("GET", "POST", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _OURS = ("host", "content-length", "transfer-encoding", "connection", "expect", "accept-encoding")
 _DEFAULT_HEADERS = {"User-Agent": f"flowrunner/{__version__}", "Accept": "*/*"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -49,7 +49,7 @@ class WireRequest:
 
 def sendable(request: WireRequest, progress: Progress) -> httpx.Request:
     if request.method not in _METHODS:
-        raise Unsendable(f"`{request.method}` is not a method the API knows")
+        raise Unsendable(f"`{request.method}` is not a method that can be sent")
     terms = Terms(progress, request.fresh, request.max_idle_s)
     return httpx.Request(
         request.method,

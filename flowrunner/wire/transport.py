@@ -16,6 +16,7 @@ import httpx
 from flowrunner.wire.connection import Connection
 from flowrunner.wire.dial import Dialler
 from flowrunner.wire.faults import NotSent
+from flowrunner.wire.guard import Guard
 from flowrunner.wire.names import LookUp, Names, look_up
 from flowrunner.wire.pool import Origin, Pool
 from flowrunner.wire.progress import Progress
@@ -64,9 +65,10 @@ class Transport(httpx.AsyncBaseTransport):
         keep_idle_s: float,
         trust: ssl.SSLContext | None = None,
         look_up: LookUp = look_up,
+        guard: Guard | None = None,
     ) -> None:
         self._pool = Pool(clock, keep_idle_s)
-        self._dialler = Dialler(Names(clock, look_up), connect_timeout_s, trust)
+        self._dialler = Dialler(Names(clock, look_up), connect_timeout_s, trust, guard)
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

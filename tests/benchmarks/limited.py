@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flowrunner.simulator import FaultPlan, Simulator
+from flowrunner.simulator import Call, FaultPlan, Simulator
 
 LATENCY_S = 0.2
 FAULTS = [
@@ -41,9 +41,14 @@ def serve(a_minute: int) -> None:
         "asked": len(calls),
         "refused": sum(call.status == 429 for call in calls),
         "paid": len(simulator.ledger.paid()),
-        "asked at most": max(collections.Counter(c.client_request_id for c in calls).values()),
+        "one step at most": max(collections.Counter(map(step_of, calls)).values()),
     }
     print(json.dumps(books))
+
+
+def step_of(call: Call) -> str:
+    """The step whose request it is."""
+    return str(call.client_request_id).rpartition("/")[0]
 
 
 def workflow(steps: int, delivery: str) -> str:
@@ -76,6 +81,7 @@ def run(steps: int, a_minute: int, delivery: str) -> dict[str, Any]:
         wall = time.perf_counter() - began
     books, _ = server.communicate("")
     told = {"exit": done.returncode, "seconds": round(wall, 1), **json.loads(books)}
+    pauses = [line.strip() for line in done.stderr.splitlines() if "pauses for" in line]
     return told | {
         "paused": sum(" slow" in line or "‖" in line for line in done.stderr.split("\n"))
     }

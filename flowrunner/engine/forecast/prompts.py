@@ -29,6 +29,11 @@ _CORRECTION_BYTES = 2_000
 
 _UNSEEN = "a response of which nobody knows how long it is"
 
+_ANSWERS_OF_TOOLS = "how often its tools are called, and how much they answer, only a run shows"
+
+_TURNS = 2
+"""The requests of a step with tools that a plan counts on: one that asks for calls, one after."""
+
 _TOO_LONG = "with the answers before it at their longest, its text is too long to work out"
 
 
@@ -68,7 +73,8 @@ def charge(prompt: Prompt, attempts: int, sight: Sight, terms: Terms) -> Charge:
     high = None
     if worst is not None:
         high = _sum(_of_attempts(worst, attempts, terms, counted), shortening.high)
-    about = _sum(likely(guess, terms.prices, counted).usd, shortening.about)
+    turn = likely(guess, terms.prices, counted).usd
+    about = _sum(turn if turn is None or not prompt.tools else turn * _TURNS, shortening.about)
     set_here = terms.limited and _constants(form).get("max_output_tokens") is None
     least = least_usd(alone if is_known else constant, terms.prices, counted)
     return Charge(
@@ -132,6 +138,8 @@ def _worst(
     except TemplateFault as fault:
         return None, _TOO_LONG if fault.code == "template-limit" else fault.message
     why = worst_case(body, terms.prices).why_unknown
+    if why is None and prompt.tools:
+        why = _ANSWERS_OF_TOOLS
     return (None, why) if why else (body, None)
 
 

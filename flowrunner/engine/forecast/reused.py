@@ -17,6 +17,7 @@ from flowrunner.engine.forecast.terms import Terms
 from flowrunner.engine.leaves import fingerprint, question
 from flowrunner.engine.place import NOTHING, unit_fields
 from flowrunner.engine.ports import Found
+from flowrunner.engine.tools.offering import Offered
 from flowrunner.language.forms import leaves, merge
 from flowrunner.language.request import Prompt
 from flowrunner.language.templates import Empty, Record, TemplateFault
@@ -60,7 +61,9 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
     wanted = terms.reuse.wanted(step, row.unit)
     if terms.reuse.shelf is None or wanted is None or row.most == 0 or sight.names:
         return Earlier()
-    if prompt.continues or prompt.is_continued or prompt.attach:
+    offered = Offered(prompt.tools)
+    is_more = prompt.continues or prompt.is_continued or prompt.attach or offered.has_servers
+    if is_more or not offered.may_be_reused(step):
         return Earlier()  # what else is sent with it is known only when it is
     form = merge(merge(terms.below, {**prompt.parameters, **prompt.request}), terms.above)
     if not all(map(sight.is_known, leaves(form))):
@@ -74,7 +77,8 @@ def look_up(step: Step, prompt: Prompt, row: Row, sight: Sight, terms: Terms) ->
     body = with_limits(body) if terms.limited else body
     server = terms.asked
     asked = question(body if server is None else server.fitted(body))
-    mark = fingerprint("prompt", "" if server is None else server.who, asked)
+    who = "" if server is None else server.who
+    mark = fingerprint("prompt", who, asked, *offered.declarations())
     found = terms.reuse.find(step, row.unit, mark, terms.now)
     return Earlier(found, is_new=found is None)
 

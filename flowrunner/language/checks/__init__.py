@@ -21,6 +21,7 @@ from flowrunner.language.checks.conflicts import (
 )
 from flowrunner.language.checks.continues import check_continues
 from flowrunner.language.checks.conversations import check_conversations
+from flowrunner.language.checks.declared import check_declared
 from flowrunner.language.checks.delivery import check_delivery
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
@@ -34,6 +35,7 @@ from flowrunner.language.checks.models import (
 from flowrunner.language.checks.order import Places, check_ids, check_mentions, check_needs
 from flowrunner.language.checks.providers import check_providers, check_talks
 from flowrunner.language.checks.reach import check_reach, may_be_empty
+from flowrunner.language.checks.risks import check_risks
 from flowrunner.language.checks.sights import Sights
 from flowrunner.language.checks.templates import check_templates
 from flowrunner.language.checks.tools import check_tools
@@ -46,7 +48,9 @@ __all__ = ["check_meaning", "result_shape"]
 _OF_THE_FILE = (
     check_request,
     check_delivery,
+    check_declared,
     check_tools,
+    check_risks,
     check_includes,
     check_inputs,
     check_braces,

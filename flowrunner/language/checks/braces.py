@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from flowrunner.diagnostics import Finding, Route
 from flowrunner.language.forms import DECISIONS, Form, Leaf
 from flowrunner.language.templates import Value
+from flowrunner.language.tools import CallTool
 from flowrunner.language.workflow import CallWorkflow, SetValues, Step, Workflow
 
 _OTHER = re.compile(
@@ -73,6 +74,8 @@ def _values(step: Step) -> Iterator[tuple[Form, Route]]:
         yield step.verb.values, (*step.route, "set")
     if isinstance(step.verb, CallWorkflow):
         yield step.verb.arguments, (*step.route, "with")
+    if isinstance(step.verb, CallTool):
+        yield step.verb.with_, (*step.route, "with")
 
 
 def _in_form(form: Form, route: Route, known: _Known) -> Iterator[Slip]:

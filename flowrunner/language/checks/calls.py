@@ -1,16 +1,27 @@
-"""The arguments of called workflows against the inputs that those declare."""
+"""The arguments of called workflows and tools against what those declare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from flowrunner.catalog import hosted_tools
 from flowrunner.diagnostics import Finding, Route, did_you_mean
 from flowrunner.language.checks.sights import Sight, Sights
-from flowrunner.language.forms import Form, Leaf, leaves
+from flowrunner.language.forms import Form, Leaf, leaves, text_of
 from flowrunner.language.shapes import MISSING, Shape, alternatives, check_value
 from flowrunner.language.shapes.words import expected
 from flowrunner.language.templates.typed import Typed
-from flowrunner.language.workflow import CallWorkflow, Input, Step, Workflow
+from flowrunner.language.tools import (
+    CallTool,
+    CustomTool,
+    McpTool,
+    Tool,
+    call_names,
+    callable_tools,
+)
+from flowrunner.language.workflow import CallWorkflow, Input, Step, Unbuilt, Workflow
+from flowrunner.language.workflow.reader import mapping
 
 _FITTING: Mapping[str, tuple[str, ...]] = {
     "file": ("file", "text", "choice"),
@@ -19,39 +30,100 @@ _FITTING: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """One thing that what is called takes, and how it is spoken of: `the input`, `the argument`."""
+
+    name: str
+    shape: Shape
+    required: bool
+    word: str
+
+    @property
+    def named(self) -> str:
+        return f"the {self.word} `{self.name}`"
+
+
 def check_calls(workflow: Workflow, sights: Sights) -> Iterator[Finding]:
-    """Arguments that are missing, unknown, or of the wrong kind."""
+    """Tools that there are not, and arguments that are missing, unknown, or of the wrong kind."""
     for step in workflow.all_steps():
-        if isinstance(step.verb, CallWorkflow):
-            yield from _check_names(step, step.verb)
-            sight = sights.of(step).round_
-            for known in step.verb.workflow.inputs:
-                if known.name in step.verb.arguments:
-                    route = (*step.route, "with", known.name)
-                    form = step.verb.arguments[known.name]
-                    yield from _check_argument(known, form, sight, route)
-                    if known.secret:
-                        yield from _check_secret(known, form, workflow, step.verb.path, route)
+        verb = step.verb
+        if isinstance(verb, CallWorkflow):
+            taken = [_of_input(known) for known in verb.workflow.inputs]
+            yield from _check_call(step, verb.path, taken, verb.arguments, sights.of(step).round_)
+            yield from _check_secrets(workflow, step, verb)
+        elif isinstance(verb, CallTool):
+            taken = _of_tool(verb.tool)
+            if not isinstance(verb.tool.kind, McpTool):
+                sight = sights.of(step).round_
+                yield from _check_call(step, verb.name, taken, verb.with_, sight)
+        elif isinstance(verb, Unbuilt) and "call" in workflow.written(step):
+            yield from _check_name(workflow, step)
 
 
-def _check_names(step: Step, verb: CallWorkflow) -> Iterator[Finding]:
-    inputs = {known.name: known for known in verb.workflow.inputs}
-    for name in verb.arguments:
-        if name not in inputs:
-            near = did_you_mean(name, inputs)
+def _of_input(known: Input) -> _Taken:
+    return _Taken(known.name, known.shape, known.required, "input")
+
+
+def _of_tool(tool: Tool) -> list[_Taken]:
+    if isinstance(tool.kind, CustomTool):
+        return [_Taken("input", Shape("text"), True, "argument")]
+    fields = () if tool.takes is None else tool.takes.fields
+    return [
+        _Taken(name, shape, not shape.optional and shape.default is MISSING, "argument")
+        for name, shape in fields
+    ]
+
+
+def _check_name(workflow: Workflow, step: Step) -> Iterator[Finding]:
+    """A `call` of something that no step can call by this name."""
+    name, route = text_of(workflow.written(step)["call"]), (*step.route, "call")
+    declared = mapping(mapping(workflow.document.value).get("tools"))
+    tool = workflow.tools.get(name or "")
+    if name is None or (name in declared and tool is None):
+        return
+    callable_ = callable_tools(workflow.tools)
+    if tool is not None and isinstance(tool.kind, McpTool):
+        message = f"`{name}` is a server of several tools"
+        yield Finding("tool", message, route, f"call one of them: {alternatives(call_names(tool))}")
+    elif tool is not None:
+        message = f"`{name}` can be used by a model only"
+        yield Finding("tool", message, route, f"write `tools: [{name}]` in a prompt step")
+    elif name in hosted_tools():
+        message = f"`{name}` is run by the API, in a prompt step only"
+        yield Finding("tool", message, route, f"write `tools: [{name}]` in a prompt step")
+    else:
+        near = did_you_mean(name, callable_)
+        meant = f": did you mean `{near}`?" if near else ""
+        names = alternatives(callable_, "and")
+        fix = f"the file declares {names}" if callable_ else "declare it under `tools` at the top"
+        yield Finding("tool", f"there is no tool `{name}`{meant}", route, None if near else fix)
+
+
+def _check_call(
+    step: Step, called: str, taken: list[_Taken], given: Mapping[str, Form], sight: Sight
+) -> Iterator[Finding]:
+    by_name = {each.name: each for each in taken}
+    word = taken[0].word if taken else "argument"
+    for name in given:
+        if name not in by_name:
+            near = did_you_mean(name, by_name)
             meant = f": did you mean `{near}`?" if near else ""
-            takes = f"it takes {alternatives(inputs, 'and')}" if inputs else "it takes none"
-            message = f"`{verb.path}` has no input `{name}`{meant}"
+            takes = f"it takes {alternatives(by_name, 'and')}" if by_name else "it takes none"
+            message = f"`{called}` has no {word} `{name}`{meant}"
             route = (*step.route, "with", name)
             yield Finding("argument", message, route, None if near else takes, aim="key")
-    for name, known in inputs.items():
-        if known.required and name not in verb.arguments:
-            message = f"`{verb.path}` needs the input `{name}`"
-            fix = f"write `with: {{ {name}: … }}`"
-            yield Finding("argument", message, (*step.route, "with"), fix, aim="key")
+    for each in taken:
+        route = (*step.route, "with")
+        if each.name in given:
+            yield from _check_argument(each, given[each.name], sight, (*route, each.name))
+        elif each.required:
+            message = f"`{called}` needs {each.named}"
+            fix = f"write `with: {{ {each.name}: … }}`"
+            yield Finding("argument", message, route, fix, aim="key")
 
 
-def _check_argument(known: Input, form: Form, sight: Sight, route: Route) -> Iterator[Finding]:
+def _check_argument(known: _Taken, form: Form, sight: Sight, route: Route) -> Iterator[Finding]:
     wanted = known.shape
     if not any(leaves(form)):
         if form is None and not known.required:
@@ -60,16 +132,22 @@ def _check_argument(known: Input, form: Form, sight: Sight, route: Route) -> Ite
             yield Finding("argument", fault, route)
         return
     given = Typed(sight.shape_of(form))
-    named = f"the input `{known.name}`"
     if not _fits(given.shape, wanted):
-        message = f"{named} must be {expected(wanted)}, found {given.kind}"
+        message = f"{known.named} must be {expected(wanted)}, found {given.kind}"
         yield Finding("argument", message, route)
     elif given.may_be_empty and known.required:
         source = form.source.strip().strip("{}").strip() if isinstance(form, Leaf) else "…"
         fix = f"write `{{{{ default({source}, …) }}}}`, or test it with `if` first"
         yield Finding(
-            "maybe-empty", f"{named} is required, but `{source}` may be empty", route, fix
+            "maybe-empty", f"{known.named} is required, but `{source}` may be empty", route, fix
         )
+
+
+def _check_secrets(workflow: Workflow, step: Step, verb: CallWorkflow) -> Iterator[Finding]:
+    for known in verb.workflow.inputs:
+        if known.secret and known.name in verb.arguments:
+            route = (*step.route, "with", known.name)
+            yield from _check_secret(known, verb.arguments[known.name], workflow, verb.path, route)
 
 
 def _check_secret(

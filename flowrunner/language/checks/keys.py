@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowrunner.diagnostics import Finding, Route, did_you_mean
+from flowrunner.diagnostics import Finding, Route
+from flowrunner.language.checks.declared import not_in_env
 from flowrunner.language.checks.order import Places
 from flowrunner.language.forms import Leaf
 from flowrunner.language.request import Prompt
-from flowrunner.language.shapes import alternatives
+from flowrunner.language.tools import CallTool, HttpTool, McpTool, Tool
 from flowrunner.language.workflow import Command, Money, Step, Stop
 from flowrunner.language.workflow.lifting import Place
 from flowrunner.language.workflow.reader import mapping
@@ -72,15 +73,30 @@ def _check_reuse(step: Step) -> Iterator[Finding]:
     if why is not None:
         message = f"`reuse` has no meaning for `{step.verb_name}`: {why}"
         yield Finding("reuse", message, route, "take `reuse` out", aim="key")
-    elif step.reuse is True and isinstance(step.verb, Prompt):
-        found = [kind for kind in _tools(step.verb) if kind in _CHANGING_TOOLS]
+        return
+    tools = _own_tools(step)
+    changing = next((tool.name for tool in tools if tool.changes_things), None)
+    if changing is not None:
+        message = f"`reuse` has no meaning here: `{changing}` may change something each time"
+        fix = f"take `reuse` out, or write `changes_things: false` where `{changing}` is declared"
+        yield Finding("reuse", message, route, fix, aim="key")
+    elif step.reuse is True:
+        found = [kind for kind in _hosted(step) if kind in _CHANGING_TOOLS]
+        found += [tool.name for tool in tools if isinstance(tool.kind, HttpTool | McpTool)]
         if found:
             message = f"what `{found[0]}` finds changes, so an answer may be reused for a time only"
             yield Finding("reuse", message, route, "write how old it may be, such as `reuse: 7d`")
 
 
-def _tools(prompt: Prompt) -> list[str]:
-    tools = prompt.parameters.get("tools")
+def _own_tools(step: Step) -> list[Tool]:
+    """The declared tools that a step may use."""
+    if isinstance(step.verb, CallTool):
+        return [step.verb.tool]
+    return list(step.verb.tools.values()) if isinstance(step.verb, Prompt) else []
+
+
+def _hosted(step: Step) -> list[str]:
+    tools = step.verb.parameters.get("tools") if isinstance(step.verb, Prompt) else None
     kinds = [mapping(tool).get("type") for tool in tools] if isinstance(tools, list) else []
     return [kind for kind in kinds if isinstance(kind, str)]
 
@@ -111,14 +127,5 @@ def _check_program(step: Step, verb: Command) -> Iterator[Finding]:
 
 def _check_env(step: Step, verb: Command, known: tuple[str, ...]) -> Iterator[Finding]:
     for position, name in enumerate(verb.env):
-        if name in known:
-            continue
-        near = did_you_mean(name, known)
-        meant = f": did you mean `{near}`?" if near else ""
-        names = f"it names {alternatives(known, 'and')}" if known else "it has none"
-        yield Finding(
-            "env",
-            f"`{name}` is not among the variables of the file's `env`{meant}",
-            (*step.route, "env", position),
-            f"{names}; write `env: [{', '.join([*known, name])}]` at the top of the file",
-        )
+        if name not in known:
+            yield not_in_env(name, known, (*step.route, "env", position))

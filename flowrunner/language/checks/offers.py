@@ -13,6 +13,7 @@ from typing import TypeAlias
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import ANY, Shape, shape_of_schema
 from flowrunner.language.templates.typed import joined, optional
+from flowrunner.language.tools import CallTool, WorkflowTool
 from flowrunner.language.workflow import (
     CallWorkflow,
     Command,
@@ -113,6 +114,10 @@ def _one_run(step: Step, known: Known) -> Fields | None:
             found = _COST if output is None else (("output", output), *_COST)
         case Prompt() | Command():
             found = _of_program(step.verb)
+        case CallTool(tool=tool):
+            given: Fields = () if tool.output is None else (("output", tool.output),)
+            cost = _COST if isinstance(tool.kind, WorkflowTool) else ()
+            found = (("text", _TEXT), *given, *cost)
         case _:
             found = _of_lists(step, known.inside) if step.lists else ()
     return found

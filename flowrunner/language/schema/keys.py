@@ -35,7 +35,7 @@ def _unknown(key: str, violation: Violation, known: Mapping[str, Any]) -> Findin
     route = (*violation.route, key)
     where = _where(violation)
     look = _elsewhere_in_project if violation.of == "project" else _elsewhere
-    elsewhere = look(key, violation)
+    elsewhere = _of_other_kind(key, violation) or look(key, violation)
     if elsewhere is not None:
         return Finding("unknown-key", elsewhere[0], route, elsewhere[1], aim="key")
     near = _near(key, [name for name in known if name not in violation.value])
@@ -94,6 +94,24 @@ def _elsewhere(key: str, violation: Violation) -> tuple[str, str] | None:
     return None
 
 
+def _of_other_kind(key: str, violation: Violation) -> tuple[str, str] | None:
+    """A second kind of one tool."""
+    if not _is_tool(violation.route) or key not in _kinds_of_tools():
+        return None
+    own = next(kind for kind in _kinds_of_tools() if kind in violation.value)
+    message = f"{in_backticks(violation.route[1])} is a `{own}` tool already"
+    return message, f"take `{key}` out, or make it a tool of its own"
+
+
+def _is_tool(route: Route) -> bool:
+    return len(route) == 2 and route[0] == "tools"
+
+
+def _kinds_of_tools() -> list[str]:
+    """The keys that say what a tool is."""
+    return list(definitions()["tool"]["properties"])
+
+
 def _elsewhere_in_project(key: str, violation: Violation) -> tuple[str, str] | None:
     if key in KEYS_THEMSELVES:
         message = f"no file holds a key: `{key}` cannot be set here"
@@ -135,6 +153,10 @@ def missing(violation: Violation) -> list[Finding]:
 
 def _missing(key: str, violation: Violation) -> Finding:
     route = violation.route
+    if _is_tool(route) and key == _kinds_of_tools()[0]:
+        known = ", ".join(f"`{kind}`" for kind in _kinds_of_tools())
+        message = f"the tool {in_backticks(route[1])} does nothing: it does not say what it is"
+        return Finding("missing", message, (*route, key), f"add one of {known}")
     if not route:
         message = f"`{key}` is missing at the top of the file"
     elif step_route(route) == route:

@@ -8,7 +8,13 @@ from flowrunner.language.shapes.answers import check_by_schema, shape_of_schema
 from flowrunner.language.shapes.authored import check_strict_schema
 from flowrunner.language.shapes.notation import read_shape
 from flowrunner.language.shapes.shape import ANY, MISSING, Kind, Missing, Shape
-from flowrunner.language.shapes.strict import WRAPPER, from_wire, to_json_schema, wire_schema
+from flowrunner.language.shapes.strict import (
+    WRAPPER,
+    from_wire,
+    is_strict,
+    to_json_schema,
+    wire_schema,
+)
 from flowrunner.language.shapes.values import UnreadableValue, check_value, read_plain
 from flowrunner.language.shapes.words import alternatives, found, quoted
 
@@ -26,6 +32,7 @@ __all__ = [
     "check_value",
     "found",
     "from_wire",
+    "is_strict",
     "quoted",
     "read_plain",
     "read_shape",

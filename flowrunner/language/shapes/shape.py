@@ -39,8 +39,9 @@ class Shape:
     """The shape of one value.
 
     `choices` belong to a choice, `item` to a list, `fields` to an object, `columns` to a table.
-    `free` marks a text that a model wrote without a declared shape, `optional` a value that may be
-    empty. `any` is a value of which nothing is known; so is every part of it.
+    `free` marks a text that a model wrote without a declared shape, or an object that may have any
+    fields; `optional` a value that may be empty. `any` is a value of which nothing is known; so is
+    every part of it.
     """
 
     kind: Kind

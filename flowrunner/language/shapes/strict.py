@@ -41,7 +41,7 @@ def from_wire(shape: Shape, answer: JSON) -> JSON:
     """The value inside an answer that passed `check_value`: defaults stand in for null."""
     if answer is None:
         return None if shape.default is MISSING else shape.default
-    if shape.kind == "object" and isinstance(answer, Mapping):
+    if shape.kind == "object" and isinstance(answer, Mapping) and not shape.free:
         return {name: from_wire(field, answer.get(name)) for name, field in shape.fields}
     if shape.kind == "list" and isinstance(answer, list) and shape.item is not None:
         return [from_wire(shape.item, item) for item in answer]
@@ -50,6 +50,8 @@ def from_wire(shape: Shape, answer: JSON) -> JSON:
 
 def _core(shape: Shape) -> dict[str, Any]:
     match shape.kind:
+        case "json" | "any":
+            return {}
         case "choice":
             return {"type": "string", "enum": list(shape.choices)}
         case "date":
@@ -57,11 +59,17 @@ def _core(shape: Shape) -> dict[str, Any]:
         case "list":
             return {"type": "array", "items": to_json_schema(shape.item or Shape("text"))}
         case "object":
-            return _object({name: to_json_schema(field) for name, field in shape.fields})
+            return _of_fields(shape)
         case _:
             bounds = {"minimum": shape.minimum, "maximum": shape.maximum}
             given = {key: _plain(bound) for key, bound in bounds.items() if bound is not None}
             return {"type": _TYPES.get(shape.kind, "string"), **given}
+
+
+def _of_fields(shape: Shape) -> dict[str, Any]:
+    if shape.free:
+        return {"type": "object", "additionalProperties": True}
+    return _object({name: to_json_schema(field) for name, field in shape.fields})
 
 
 def _plain(number: float) -> float:
@@ -78,7 +86,17 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_strict(shape: Shape) -> bool:
+    """Whether the schema of a shape keeps the rules of strict mode: it knows all that it holds."""
+    if shape.kind in {"json", "any"} or (shape.kind == "object" and shape.free):
+        return False
+    parts = [field for _, field in shape.fields]
+    return all(is_strict(part) for part in (*parts, *([shape.item] if shape.item else [])))
+
+
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if "type" not in schema:
+        return schema
     if schema["type"] in {"object", "array"}:
         return {"anyOf": [schema, {"type": "null"}]}
     nullable = {**schema, "type": [schema["type"], "null"]}

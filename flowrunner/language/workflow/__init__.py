@@ -4,6 +4,7 @@ Whether it makes sense is left to `checks`, running it to the engine.
 """
 
 from flowrunner.language.workflow.build import build
+from flowrunner.language.workflow.called import Called
 from flowrunner.language.workflow.durations import read_duration
 from flowrunner.language.workflow.kept import own_files
 from flowrunner.language.workflow.parts import (
@@ -29,7 +30,6 @@ from flowrunner.language.workflow.parts import (
     Workflow,
     Write,
 )
-from flowrunner.language.workflow.steps import Called
 
 __all__ = [
     "DEFAULT_RETRY_ON",

@@ -19,12 +19,14 @@ from flowrunner.language.forms import leaves, text_of
 from flowrunner.language.not_yet import take_out
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import ANY, read_shape
+from flowrunner.language.workflow.called import Called, Open
 from flowrunner.language.workflow.lifting import lift, step_mentions
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.language.workflow.parts import Branch, Input, Limits, Step, Steps, Workflow, walk
 from flowrunner.language.workflow.prompts import read_parameters, read_provider
 from flowrunner.language.workflow.reader import Reader, mapping, texts, whole
-from flowrunner.language.workflow.steps import Called, Open, StepBuilder
+from flowrunner.language.workflow.steps import StepBuilder
+from flowrunner.language.workflow.tools import build_tools
 
 _SOURCES = {
     "web_search": "web_search_call.action.sources",
@@ -52,8 +54,10 @@ def build(
     beside = beside or Beside(Shelf(folder), folder, document.shown)
     reader = Reader(beside)
     defaults = mapping(value.get("defaults"))
+    opened = open_workflow or _open_nothing
+    reader.tools = build_tools(reader, value.get("tools"), opened)
     parameters = read_parameters(reader, defaults, ("defaults",))
-    builder = StepBuilder(reader, defaults, parameters, open_workflow or _open_nothing)
+    builder = StepBuilder(reader, defaults, parameters, opened)
     steps = lift(builder.build(value["steps"], ("steps",)))
     workflow = Workflow(
         document=document,
@@ -67,6 +71,7 @@ def build(
         result=reader.form(value.get("result"), ("result",), "value"),
         budget=read_money(value.get("budget")),
         env=texts(value.get("env")),
+        tools=reader.tools,
         texts=reader.texts,
         files=dict(beside.shelf.read),
         refusals=built.refusals,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from flowrunner.language.forms import Leaf
 from flowrunner.language.request import Prompt
 from flowrunner.language.templates import Mention
+from flowrunner.language.tools import CallTool
 from flowrunner.language.workflow.parts import (
     Branch,
     CallWorkflow,
@@ -178,6 +179,10 @@ def _rebuilt_verb(step: Step, edges: Mapping[int, _Edges]) -> Verb:
 def _has_effects(step: Step) -> bool:
     if isinstance(step.verb, Command):
         return step.verb.changes_things
+    if isinstance(step.verb, CallTool):
+        return step.verb.tool.changes_things
+    if isinstance(step.verb, Prompt):
+        return any(tool.changes_things for tool in step.verb.tools.values())
     if isinstance(step.verb, CallWorkflow):
         return any_effects(step.verb.workflow.steps)
     return any(any_effects(below) for _, below in step.lists)

@@ -13,6 +13,7 @@ from flowrunner.events import JSON
 from flowrunner.language.forms import Leaf, leaves, text_of
 from flowrunner.language.request import Prompt
 from flowrunner.language.templates import Expression
+from flowrunner.language.tools import CallTool
 from flowrunner.language.workflow.durations import read_duration
 from flowrunner.language.workflow.parts import (
     DEFAULT_RETRY_ON,
@@ -118,6 +119,8 @@ def read_on_unknown(written: JSON, verb: Verb) -> OnUnknown:
         return "hold"
     if written == "retry_once":
         return "retry_once"
+    if isinstance(verb, CallTool):
+        return "hold" if verb.tool.changes_things else "retry_once"
     return "hold" if isinstance(verb, Prompt) and verb.may_change_things else "retry_once"
 
 

@@ -18,6 +18,7 @@ from flowrunner.language.forms import Form, Leaf, fill
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import MISSING, Shape, check_by_schema, check_value, from_wire
 from flowrunner.language.templates import Expression, Template
+from flowrunner.language.tools import CallTool, Tool
 
 RetryKind: TypeAlias = Literal["wrong_shape", "incomplete", "failed", "refusal"]
 
@@ -187,13 +188,14 @@ class CallWorkflow:
     """Another workflow file as one step; its result is this step's `.output`.
 
     `path` is as the file spells it. `output` is the shape of the result, None where that workflow
-    declares none.
+    declares none. `of_model` says that a model gave the arguments.
     """
 
     path: str
     workflow: Workflow
     arguments: Mapping[str, Form]
     output: Shape | None = None
+    of_model: bool = False
 
     def evaluate(self, scope: Mapping[str, Any]) -> dict[str, JSON]:
         """The arguments in this scope; raises TemplateFault."""
@@ -234,6 +236,7 @@ Verb: TypeAlias = (
     | Branch
     | Command
     | CallWorkflow
+    | CallTool
     | Approve
     | Stop
     | Fail
@@ -248,6 +251,7 @@ _VERB_NAMES: Mapping[type, str] = {
     Branch: "branch",
     Command: "run",
     CallWorkflow: "workflow",
+    CallTool: "call",
     Approve: "approve",
     Stop: "stop",
     Fail: "fail",
@@ -262,7 +266,8 @@ class Step:
     `condition` is the `if`: an expression, a literal, or None. `timeout_s` is wall-clock time.
     `on_unknown` is what the file says, else what follows from what the step may change. `reuse` is
     None or False where no earlier run may stand in, True for any, else how many seconds old it may
-    be. `leaves` are the templates of the step itself, not of the steps inside it.
+    be. `accept_risk` is why the step may do what a check would refuse. `leaves` are the templates
+    of the step itself, not of the steps inside it.
 
     `waits_for` are the steps of the same list that must have ended first: those that this step and
     the steps inside it mention or need, where a step inside a group, branch or loop stands for the
@@ -289,6 +294,7 @@ class Step:
     for_each: ForEach | None = None
     repeat: Repeat | None = None
     budget: Money | None = None
+    accept_risk: str | None = None
     reuse: bool | float | None = None
     leaves: tuple[Leaf, ...] = ()
     waits_for: tuple[str, ...] = ()
@@ -351,12 +357,13 @@ class Workflow:
     """One workflow file. `folder` is where the paths it writes are relative to.
 
     `result` is None where the file declares none. `env` are the environment variables that its
-    commands may receive. `texts` are, by the route of the key that names it, the files whose text
-    stands in its place. `files` are all files that were read for it and for the workflows it calls,
-    by their paths relative to `folder`: with them and its own text it can be loaded again.
-    `refusals` are the keys that this version does not run; `hidden` the ids of steps inside steps
-    that could not be built, of which nothing is known. `elsewhere` is what was found wrong in other
-    files. `provider` is the one that its `defaults` name.
+    commands and tools may receive. `tools` are those that could be read. `texts` are, by the route
+    of the key that names it, the files whose text stands in its place. `files` are all files that
+    were read for it and for the workflows it calls, by their paths relative to `folder`: with them
+    and its own text it can be loaded again. `refusals` are the keys that this version does not run;
+    `hidden` the ids of steps inside steps that could not be built, of which nothing is known.
+    `elsewhere` is what was found wrong in other files. `provider` is the one that its `defaults`
+    name.
     """
 
     document: Document
@@ -370,6 +377,7 @@ class Workflow:
     result: Form
     budget: Money | None = None
     env: tuple[str, ...] = ()
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     texts: Mapping[Route, FileText] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     refusals: tuple[Finding, ...] = ()

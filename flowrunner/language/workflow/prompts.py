@@ -17,6 +17,7 @@ from flowrunner.language.json_places import span_of
 from flowrunner.language.request import CARRIED_OVER, Continue, Prompt, answer_format
 from flowrunner.language.shapes import ANY, Shape, check_strict_schema, found, read_shape
 from flowrunner.language.spelling import spell
+from flowrunner.language.tools import Tool, api_object, call_names, stands_for
 from flowrunner.language.workflow.attaching import read_attachments
 from flowrunner.language.workflow.reader import Reader, mapping
 
@@ -41,7 +42,8 @@ def read_parameters(reader: Reader, fields: Mapping[str, Any], route: Route) -> 
         elif key == "input":
             read[key] = _read_input(reader, value, here)
         elif key == "tools" and isinstance(value, list):
-            read[key] = [_read_tool(reader, tool, (*here, at)) for at, tool in enumerate(value)]
+            tools = [_read_tool(reader, tool, (*here, at)) for at, tool in enumerate(value)]
+            read[key] = [tool for tool in tools if tool is not None]
         elif key == "model":
             read[key] = text_of(value)
         elif key == "instructions" and value is not None:
@@ -93,6 +95,9 @@ def _read_entry(reader: Reader, entry: JSON, route: Route) -> Form:
 
 
 def _read_tool(reader: Reader, tool: JSON, route: Route) -> Form:
+    """A tool as the API knows it; None for a server that is asked for its tools later."""
+    if isinstance(tool, str) and tool in reader.tools:
+        return api_object(reader.tools[tool])
     if isinstance(tool, str):
         return _with_container({"type": tool})
     if isinstance(tool, Mapping) and len(tool) == 1 and "type" not in tool:
@@ -100,6 +105,20 @@ def _read_tool(reader: Reader, tool: JSON, route: Route) -> Form:
         form = reader.form(settings, (*route, name))
         return _with_container({"type": name, **mapping(form)})
     return reader.form(tool, route)
+
+
+def offered_tools(written: JSON, declared: Mapping[str, Tool]) -> dict[str, Tool]:
+    """The declared tools that answer the calls of a list of tools, by the names of their calls.
+
+    An object of the API (`type: function`) whose name is that of a declared tool is answered by it.
+    """
+    offered: dict[str, Tool] = {}
+    for entry in written if isinstance(written, list) else []:
+        named = entry if isinstance(entry, str) else mapping(entry).get("name")
+        tool = declared.get(named) if isinstance(named, str) else None
+        if tool is not None and (isinstance(entry, str) or stands_for(entry, tool)):
+            offered |= dict.fromkeys(call_names(tool), tool)
+    return offered
 
 
 def _with_container(tool: dict[str, Form]) -> dict[str, Form]:

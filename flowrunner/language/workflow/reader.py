@@ -20,17 +20,22 @@ from flowrunner.language.forms import (
     read_leaf,
     text_of,
 )
+from flowrunner.language.tools import Tool
 from flowrunner.language.workflow.durations import read_duration
 
 
 class Reader:
-    """Collects what is wrong while fields are read, and the texts of the files that they name."""
+    """Collects what is wrong while fields are read, and the texts of the files that they name.
+
+    `tools` are those that the file declares, known before anything that may name one is read.
+    """
 
     def __init__(self, beside: Beside) -> None:
         self.beside = beside
         self.findings: list[Finding] = []
         self.elsewhere: list[Diagnostic] = []
         self.texts: dict[Route, FileText] = {}
+        self.tools: Mapping[str, Tool] = {}
 
     def fault(self, code: str, message: str, route: Route, help: str | None = None) -> None:  # noqa: A002
         self.findings.append(Finding(code, message, route, help))

@@ -6,16 +6,16 @@ Who waits for whom is left to `lifting`, the requests of prompt steps to `prompt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-from flowrunner.diagnostics import Diagnostic, Route
+from flowrunner.diagnostics import Route
 from flowrunner.events import JSON
-from flowrunner.language.beside import UnusableFile
 from flowrunner.language.forms import Form, Leaf, has_template, leaves, text_of
 from flowrunner.language.request import Prompt
-from flowrunner.language.shapes import Shape
 from flowrunner.language.templates import Expression, Template
+from flowrunner.language.tools import CallTool, Tool, callable_tools
+from flowrunner.language.workflow.called import Open, open_called
 from flowrunner.language.workflow.modifiers import (
     read_condition,
     read_for_each,
@@ -38,19 +38,19 @@ from flowrunner.language.workflow.parts import (
     Stop,
     Unbuilt,
     Verb,
-    Workflow,
     Write,
 )
 from flowrunner.language.workflow.prompts import (
     build_prompt,
     is_prompt,
+    offered_tools,
     prompt_leaves,
     read_continue,
     read_output,
     read_provider,
     read_schema,
 )
-from flowrunner.language.workflow.reader import Reader, mapping, texts
+from flowrunner.language.workflow.reader import Reader, mapping, texts, whole
 
 _TEXT_VERBS: Mapping[str, Callable[[Template], Verb]] = {
     "write": Write,
@@ -59,21 +59,6 @@ _TEXT_VERBS: Mapping[str, Callable[[Template], Verb]] = {
     "fail": Fail,
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A workflow that another one calls: what it gives, or what is wrong with it in its own file.
-
-    `output` is the shape of its result, None where it declares none.
-    """
-
-    workflow: Workflow | None
-    output: Shape | None
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-
-Open: TypeAlias = Callable[[str], Called]
-"""Loads the workflow at a path as the file spells it. Raises UnusableFile."""
 
 _Built: TypeAlias = tuple[Verb, list[Leaf]]
 
@@ -128,6 +113,7 @@ class StepBuilder:
             repeat=repeat,
             budget=read_money(fields.get("budget")),
             reuse=read_reuse(fields.get("reuse")),
+            accept_risk=text_of(fields.get("accept_risk")),
             leaves=(*of_list, *found, *of_condition, *of_repeat, *([saved] if saved else [])),
         )
 
@@ -136,12 +122,28 @@ class StepBuilder:
             parent = _parent(fields, above)
             prompt = build_prompt(self.reader, fields, route, self.parameters, parent)
             named = read_provider(fields) or read_provider(self.defaults)
-            prompt = replace(prompt, provider=named)
+            prompt = replace(self.with_tools(prompt, fields, parent), provider=named)
             return prompt, prompt_leaves(prompt)
         for key, build in _VERBS.items():
             if key in fields:
                 return build(self, fields, route) or (Unbuilt(), [])
         return Unbuilt(), []
+
+    def with_tools(
+        self, prompt: Prompt, fields: Mapping[str, Any], parent: Prompt | None
+    ) -> Prompt:
+        """The step with the tools that it offers, which stand where its `tools` come from."""
+        tools: Mapping[str, Tool]
+        if "tools" in fields:
+            tools = offered_tools(fields["tools"], self.reader.tools)
+        elif parent is not None and "tools" in parent.parameters:
+            tools = parent.tools
+        else:
+            tools = offered_tools(self.defaults.get("tools"), self.reader.tools)
+        may_change = prompt.may_change_things or any(map(_changes_things, tools.values()))
+        turns = whole(fields.get("max_turns", self.defaults.get("max_turns")))
+        max_turns = turns or prompt.max_turns
+        return replace(prompt, tools=tools, max_turns=max_turns, may_change_things=may_change)
 
     def text(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
         key = next(key for key in _TEXT_VERBS if key in fields)
@@ -197,25 +199,38 @@ class StepBuilder:
         return self.reader.leaf(text, route)
 
     def call(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
-        path, here = fields["workflow"], (*route, "workflow")
-        if not isinstance(path, str) or not path.strip():
+        path = fields["workflow"]
+        called = open_called(self.reader, path, (*route, "workflow"), self.open_workflow)
+        if called is None:
             return None
-        if has_template(path):
-            message = "`workflow` is read before anything runs, so its path cannot be a template"
-            self.reader.fault("missing-file", message, here, "write the path itself")
+        workflow, output = called
+        kinds = {known.name: known.shape.kind for known in workflow.inputs}
+        arguments = self.arguments(fields, route, kinds)
+        return CallWorkflow(path, workflow, arguments, output), list(leaves(arguments))
+
+    def tool(self, fields: Mapping[str, Any], route: Route) -> _Built | None:
+        """A call of a declared tool; None for a name that nothing can be called by."""
+        name = text_of(fields["call"])
+        tool = None if name is None else callable_tools(self.reader.tools).get(name)
+        if name is None or tool is None:
             return None
-        try:
-            called = self.open_workflow(path)
-        except UnusableFile as fault:
-            self.reader.fault(fault.code, fault.message, here, fault.help)
-            return None
-        self.reader.elsewhere += called.diagnostics
-        if called.workflow is None:
-            return None
-        written = _as_spelled(mapping(fields.get("with")), called.workflow)
-        arguments = mapping(self.reader.form(written, (*route, "with"), "value"))
-        found = list(leaves(arguments))
-        return CallWorkflow(path, called.workflow, arguments, called.output), found
+        kinds = {} if tool.takes is None else {key: each.kind for key, each in tool.takes.fields}
+        arguments = self.arguments(fields, route, kinds)
+        return CallTool(tool, name, arguments), list(leaves(arguments))
+
+    def arguments(
+        self, fields: Mapping[str, Any], route: Route, kinds: Mapping[str, str]
+    ) -> Mapping[str, Form]:
+        """What stands under `with`, numbers as they are spelled where text is taken (`3.10`)."""
+        written = {
+            name: text_of(value) if kinds.get(name) in _SPELLED and text_of(value) else value
+            for name, value in mapping(fields.get("with")).items()
+        }
+        return mapping(self.reader.form(written, (*route, "with"), "value"))
+
+
+def _changes_things(tool: Tool) -> bool:
+    return tool.changes_things
 
 
 def _parent(fields: Mapping[str, Any], above: Sequence[Step]) -> Prompt | None:
@@ -239,15 +254,6 @@ def _told_of_children(steps: Sequence[Step]) -> tuple[Step, ...]:
     )
 
 
-def _as_spelled(arguments: Mapping[str, Any], workflow: Workflow) -> dict[str, Any]:
-    """The arguments, with numbers as they are spelled where the input takes text (`3.10`)."""
-    kinds = {known.name: known.shape.kind for known in workflow.inputs}
-    return {
-        name: text_of(value) if kinds.get(name) in _SPELLED and text_of(value) else value
-        for name, value in arguments.items()
-    }
-
-
 _SPELLED = ("text", "date", "choice", "file")
 
 _VERBS: Mapping[str, Callable[[StepBuilder, Mapping[str, Any], Route], _Built | None]] = {
@@ -256,5 +262,6 @@ _VERBS: Mapping[str, Callable[[StepBuilder, Mapping[str, Any], Route], _Built | 
     "branch": StepBuilder.branch,
     "run": StepBuilder.command,
     "workflow": StepBuilder.call,
+    "call": StepBuilder.tool,
     "steps": StepBuilder.group,
 }

@@ -1,16 +1,18 @@
 """What happens in a run, as frozen values, and the addresses at which it happens.
 
 The journal stores these and nothing else; state, report, cost and resume are computed from them.
-How they are stored, and what they add up to, is left to `flowrunner.journal`.
+How they are stored, and what they add up to, is left to `flowrunner.journal`, how an address is
+spelled to `address`.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from flowrunner.errors import ExitStatus
+from flowrunner.events.address import Address as Address
+from flowrunner.events.address import Segment as Segment
 
 JSON: TypeAlias = Any
 """What `json.loads` gives: dict, list, str, int, float, bool or None."""
@@ -21,65 +23,6 @@ StepStatus: TypeAlias = Literal[
 RunStatus: TypeAlias = Literal[
     "running", "succeeded", "failed", "interrupted", "held", "waiting", "stopped"
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One step on the way to an address: `extract`, its item 3 `extract[3]`, round 2 `polish#2`.
-
-    Items and rounds count from 1.
-    """
-
-    step: str
-    item: int | None = None
-    round: int | None = None
-
-    def __str__(self) -> str:
-        item = "" if self.item is None else f"[{self.item}]"
-        rounds = "" if self.round is None else f"#{self.round}"
-        return f"{self.step}{item}{rounds}"
-
-
-_SEGMENT = re.compile(r"([a-z][a-z0-9_]*)(?:\[(\d+)\])?(?:#(\d+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where something happens: the unit (a step, item or round), the answer attempt, turn and POST.
-
-    `unit` is the text form of the path that people write (`extract[3]/read`).
-    `attempt` counts tries at a good answer (`retry:`), `turn` requests of one tool loop, `post` the
-    POSTs sent for that turn; all count from 1.
-    """
-
-    path: tuple[Segment, ...]
-    attempt: int = 1
-    turn: int = 1
-    post: int = 1
-
-    @property
-    def unit(self) -> str:
-        """The text form of the path, `extract[3]/read`."""
-        return "/".join(str(segment) for segment in self.path)
-
-    @property
-    def step(self) -> str:
-        """The id of the innermost step."""
-        return self.path[-1].step
-
-    @classmethod
-    def parse(cls, unit: str, attempt: int = 1, turn: int = 1, post: int = 1) -> Address:
-        """Read the text form of a unit. Raises ValueError where it is none."""
-        segments = []
-        for part in unit.split("/"):
-            match = _SEGMENT.fullmatch(part)
-            if match is None:
-                raise ValueError(f"not an address: {unit!r}")
-            name, item, rounds = match.groups()
-            segments.append(
-                Segment(name, int(item) if item else None, int(rounds) if rounds else None)
-            )
-        return cls(tuple(segments), attempt, turn, post)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +98,14 @@ class RunResumed(Event):
 class StepStarted(Event):
     """A unit's own work began: its mentions and its `if` have been answered.
 
-    `fingerprint` is a hash of what it is about to do, where that can be told beforehand.
+    `fingerprint` is a hash of what it is about to do, where that can be told beforehand. `goes_on`
+    says that it had ended before its work was done, and takes it up where it was left.
     """
 
     address: Address
     verb: str
     fingerprint: str | None = None
+    goes_on: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,11 +262,56 @@ class ConversationBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallBegan(Event):
+    """A tool is about to run; committed before it does.
+
+    `address` has the attempt and the turn in which the model asked for it; `call_id` is the API's,
+    for a `call` step its own. `tool` is the name of the declared tool, None where none of that name
+    is declared; `kind` the type of the item (Responses API: output items), or `call`. `arguments`
+    are as they were given: an object, or a text that is none.
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ("arguments",)
+    address: Address
+    call_id: str
+    name: str
+    kind: str
+    tool: str | None
+    changes_things: bool
+    arguments: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallEnded(Event):
+    """A tool gave its answer, or was not run, which `not_run` says the reason of: undeclared,
+    arguments, denied, no-executor, too-many.
+
+    `output` is a text, a JSON value, or with `is_parts` content parts of the API. `error` is a
+    sentence for the model where the call did not succeed. `facts` are for people.
+    """
+
+    bodies: ClassVar[tuple[str, ...]] = ("output",)
+    address: Address
+    call_id: str
+    ok: bool
+    error: str | None
+    elapsed_s: float
+    not_run: str | None = None
+    is_parts: bool = False
+    facts: dict[str, JSON] = field(default_factory=dict)
+    output: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAsked(Event):
-    """A person is asked to agree to a text before anything below goes on."""
+    """A person is asked to agree to a text before anything below goes on.
+
+    `call_ids` are the calls of a model that the text tells of; `address` has their turn.
+    """
 
     address: Address
     text: str
+    call_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
