@@ -1,12 +1,15 @@
-"""`validate`."""
+"""`validate` and `fmt`."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 
 from flowrunner.cli.options import option
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.checking import validate as validate_files
+from flowrunner.commands.formatting import format_files, format_stdin
 from flowrunner.diagnostics import Form
 
 
@@ -32,3 +35,20 @@ def validate(screen: Screen, /, paths: tuple[str, ...], form: Form, strict: bool
         screen.result(checked.text)
     screen.progress(checked.tally)
     return checked.exit_status
+
+
+@click.command()
+@click.argument("paths", nargs=-1)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@click.pass_obj
+def fmt(screen: Screen, /, paths: tuple[str, ...], check: bool, diff: bool) -> int:
+    """Put workflow files into the usual look: quotes, order of keys, indentation.
+
+    PATHS are files or folders; without any, the current folder is searched; `-` is stdin, for
+    editors. Comments, blank lines and blocks of text stay, and a file never means something else
+    afterwards.
+    """
+    if paths == ("-",):
+        return format_stdin(sys.stdin.buffer.read(), screen)
+    return format_files(paths, screen, check=check, diff=diff)

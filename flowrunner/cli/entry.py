@@ -23,6 +23,7 @@ SECTIONS = {
     },
     "Author": {
         "validate": ("authoring", "Find every mistake in workflow files; sends nothing."),
+        "fmt": ("authoring", "Put workflow files into the usual look."),
         "plan": ("planning", "Say what a run would do and may cost; sends nothing."),
     },
     "Run": {
