@@ -1,4 +1,4 @@
-"""`validate` and `fmt`."""
+"""`validate`, `fmt` and `explain`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from flowrunner.cli.options import option
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.checking import validate as validate_files
+from flowrunner.commands.explaining import explain as explain_topic
 from flowrunner.commands.formatting import format_files, format_stdin
 from flowrunner.diagnostics import Form
 
@@ -52,3 +53,15 @@ def fmt(screen: Screen, /, paths: tuple[str, ...], check: bool, diff: bool) -> i
     if paths == ("-",):
         return format_stdin(sys.stdin.buffer.read(), screen)
     return format_files(paths, screen, check=check, diff=diff)
+
+
+@click.command()
+@click.argument("topic", metavar="TOPIC|WORKFLOW")
+@click.pass_obj
+def explain(screen: Screen, /, topic: str) -> int:
+    """Say what something means, or what a workflow does, in plain English; sends nothing.
+
+    TOPIC is a key (`retry`, `step.retry`, `inputs.type`, `flowrunner.yaml`), the code of a rule
+    (`unknown-key`) or an exit status (`8`).
+    """
+    return explain_topic(topic, screen)
