@@ -1,14 +1,16 @@
-"""`validate`, `fmt` and `explain`."""
+"""`validate`, `fmt`, `explain` and `graph`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from flowrunner.cli.options import option
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.checking import validate as validate_files
+from flowrunner.commands.drawing import GraphForm, draw
 from flowrunner.commands.explaining import explain as explain_topic
 from flowrunner.commands.formatting import format_files, format_stdin
 from flowrunner.diagnostics import Form
@@ -65,3 +67,18 @@ def explain(screen: Screen, /, topic: str) -> int:
     (`unknown-key`) or an exit status (`8`).
     """
     return explain_topic(topic, screen)
+
+
+@click.command()
+@click.argument("workflow", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid", "dot", "svg"]),
+    help="How it is drawn. Default: by the ending of --output, else text.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to.")
+@click.pass_obj
+def graph(screen: Screen, /, workflow: Path, form: GraphForm | None, output: Path | None) -> int:
+    """Draw the steps of a workflow and what waits for what. Runs and sends nothing."""
+    return draw(workflow, form, output, screen)

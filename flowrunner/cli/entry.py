@@ -25,6 +25,7 @@ SECTIONS = {
         "validate": ("authoring", "Find every mistake in workflow files; sends nothing."),
         "fmt": ("authoring", "Put workflow files into the usual look."),
         "explain": ("authoring", "Say what a key, a rule, a status or a workflow means."),
+        "graph": ("authoring", "Draw the steps of a workflow; runs nothing."),
         "plan": ("planning", "Say what a run would do and may cost; sends nothing."),
     },
     "Run": {
