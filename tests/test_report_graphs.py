@@ -39,7 +39,7 @@ steps:
     steps: [{{ id: inner, repeat: {{ until: "true", at_most: 2 }}, write: x }}]
   - {{ id: agree, needs: [way, each], approve: Go on? }}
 """
-NAME = "A \\\"name\\\" </svg> %%{init} -->"
+NAME = 'A \\"name\\" </svg> %%{init} -->'
 
 
 def graph(text: str, folder: Path) -> Graph:
