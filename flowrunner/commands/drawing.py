@@ -28,7 +28,7 @@ def draw(path: Path, form: GraphForm | None, output: Path | None, viewer: Viewer
     Raises UsageError and InvalidWorkflow as a run does, EnvironmentFault for a file that cannot be
     written.
     """
-    workflow, _ = load_valid(path, viewer.colour)
+    workflow, _ = load_valid(path, viewer.colour, None)
     if form is None:
         form = "text" if output is None else _BY_ENDING.get(output.suffix.lower(), "text")
     text = _drawn(graph_of(workflow), form, utf8=viewer.utf8 or output is not None)

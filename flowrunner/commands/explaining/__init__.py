@@ -29,7 +29,7 @@ def explain(topic: str, viewer: Viewer) -> ExitStatus:
     path = Path(topic)
     is_file = path.suffix in (".yaml", ".yml") and path.name != PROJECT
     if is_file or (path.is_file() and topic != PROJECT):
-        workflow, _ = load_valid(path, viewer.colour)
+        workflow, _ = load_valid(path, viewer.colour, None)
         lines = workflow_lines(workflow)
     else:
         lines = topic_lines(topic)
