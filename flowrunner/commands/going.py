@@ -20,6 +20,7 @@ from flowrunner.catalog import table
 from flowrunner.commands.finishing import tell_end
 from flowrunner.commands.hiding import handed_secrets
 from flowrunner.commands.people import Ask, Somebody
+from flowrunner.commands.recording import recording_shown
 from flowrunner.commands.telling import Teller
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.engine.approvals import LOOK_S
@@ -38,15 +39,18 @@ from flowrunner.report.terminal import ProgressLines
 from flowrunner.report.writing import Writing
 from flowrunner.responses.client import ResponsesClient
 from flowrunner.secrets import Scrubber
-from flowrunner.wire import Endpoint, Wire, WireSettings
+from flowrunner.wire import Answering, Endpoint, StandIn, Wire, WireSettings
 
 _OBJECTS = 20_000
 PROXIED_AT_ONCE = 64
 """Requests at once through a proxy: httpx's own pool carries them, and is slow with many."""
 
 
-def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
-    """The wire of a run. Raises EnvironmentFault for a proxy that cannot be used."""
+def open_wire(plan: Plan, proxies: Mapping[str, str], answering: Answering | None = None) -> Wire:
+    """The wire of a run; with an `answering` one that opens nothing. Raises EnvironmentFault for a
+    proxy that cannot be used."""
+    if answering is not None:
+        return Wire(transport=StandIn(answering))
     # A simulator in this process holds the other end of every connection.
     files = plan.at_once * (2 if plan.settings.simulated else 1)
     return Wire(WireSettings(proxies={} if plan.settings.simulated else proxies, at_once=files))
@@ -55,7 +59,8 @@ def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
 @dataclass(slots=True)
 class Going:
     """A run at work in this process. `endpoints` has each provider that it asks, by name; `ask`
-    puts a question to the person at the terminal; `secrets` are the values of secret inputs."""
+    puts a question to the person at the terminal; `secrets` are the values of secret inputs; `keep`
+    is called with the end, before it is told."""
 
     plan: Plan
     journal: Journal
@@ -65,6 +70,7 @@ class Going:
     wire: Wire
     ask: Ask | None = None
     secrets: tuple[str, ...] = ()
+    keep: Callable[[ExitStatus], None] | None = None
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
@@ -74,7 +80,8 @@ class Going:
         writing = Writing(scrubber)
         passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)
-        lines = ProgressLines(style, simulated=simulated)
+        replayed = recording_shown(self.plan.settings.replays)
+        lines = ProgressLines(style, simulated=simulated, replayed=replayed)
 
         def tell(_: int, event: Event) -> None:
             writing.feed(event)
@@ -93,6 +100,8 @@ class Going:
         finally:
             teller.close()
         self._remember()
+        if self.keep is not None:
+            self.keep(end.exit_status)
         return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
 
     @property
@@ -168,7 +177,9 @@ class Going:
         await self.journal.append(Warned(at=SystemClock().now(), code=code, message=message))
 
     def _shelf(self) -> Index | None:
-        if self.plan.settings.simulated or not self.plan.wants_reuse:
+        # A recording holds all answers, so that those of earlier runs are asked for again.
+        settings = self.plan.settings
+        if settings.simulated or settings.records_to or not self.plan.wants_reuse:
             return None
         return Index.open(self.operator.project, within=self.plan.settings.reuse_from)
 

@@ -102,11 +102,18 @@ class ProgressLines:
     order, as the journal gives them after the commit.
     """
 
-    def __init__(self, style: Style, *, verbose: bool = False, simulated: bool = False) -> None:
+    def __init__(
+        self,
+        style: Style,
+        *,
+        verbose: bool = False,
+        simulated: bool = False,
+        replayed: str | None = None,
+    ) -> None:
         self.style = style
         self.verbose = verbose
         self._names = 12
-        self._simulated = simulated
+        self._simulated, self._replayed = simulated, replayed
         # What the line above stands in: below it a short name says enough.
         self._around: str | None = None
         self._at_work = AtWork()
@@ -136,7 +143,7 @@ class ProgressLines:
             # What an earlier process began took an unknown time.
             self._at_work.clear()
             said = f"Resumed by process {event.epoch} of this run."
-            return [self.style.line(said), *_banner(self._simulated, self.style)]
+            return [self.style.line(said), *self._banner()]
         return []
 
     def _started(self, event: StepStarted | ForEachBegan) -> list[str]:
@@ -221,8 +228,15 @@ class ProgressLines:
     def _begin(self, event: RunStarted) -> list[str]:
         longest = max((len(self.style.line(step)) for step in event.steps), default=0)
         self._names = min(_NAMES_WIDTH, max(8, longest))
-        self._simulated = event.simulated
-        return header_lines(event, self.style)
+        self._simulated, self._replayed = event.simulated, event.replayed
+        return [*header_lines(event, self.style), *self._banner(), ""]
+
+    def _banner(self) -> list[str]:
+        """What no run goes without in which no model is asked."""
+        if not self._simulated:
+            return []
+        said = stand_in_words(self._replayed, "is")
+        return [self.style.paint(self.style.line(said), "yellow")]
 
     def _name(self, unit: str) -> str:
         parent = parent_of(unit)
@@ -280,7 +294,7 @@ class ProgressLines:
 
     def _price(self, going: Going) -> str:
         if self._simulated:
-            return "simulated"
+            return "simulated" if self._replayed is None else "replayed"
         if going.is_priced:
             return money(going.cost_usd)
         return f"{money(going.cost_usd)} + unknown" if going.cost_usd else "unknown"
@@ -309,19 +323,18 @@ def _ended_items(items: Items) -> str:
 
 
 def header_lines(event: RunStarted, style: Style) -> list[str]:
-    """The first line of a run, and the banner that no simulated run goes without."""
+    """The first line of a run."""
     steps = counted(len(event.steps), "step")
     dot = " · " if style.utf8 else " - "
     asked = ", ".join([event.provider, *event.others])
     facts = [style.line(fact) for fact in (steps, asked, f"run {event.run}")]
-    lines = [dot.join([style.paint(style.line(event.workflow), "bold"), *facts])]
-    return [*lines, *_banner(event.simulated, style), ""]
+    return [dot.join([style.paint(style.line(event.workflow), "bold"), *facts])]
 
 
-def _banner(simulated: bool, style: Style) -> list[str]:
-    """What no simulated run goes without."""
-    banner = "SIMULATED: no model is asked and nothing is paid."
-    return [style.paint(banner, "yellow")] if simulated else []
+def stand_in_words(replayed: str | None, verb: str) -> str:
+    """Who answers, or answered (`verb` is "was"), where no model is asked."""
+    nobody = f"no model {verb} asked and nothing {verb} paid."
+    return f"SIMULATED: {nobody}" if replayed is None else f"REPLAYED from {replayed}: {nobody}"
 
 
 def outcome_words(status: str, message: str | None) -> str:
@@ -330,13 +343,16 @@ def outcome_words(status: str, message: str | None) -> str:
     return f"{word}: {message}" if message else word
 
 
-def shown_price(cost_usd: float, *, complete: bool, simulated: bool) -> str:
+def shown_price(
+    cost_usd: float, *, complete: bool, simulated: bool, replayed: str | None = None
+) -> str:
     """Money of a run on one line; of a simulated one what it would have cost."""
+    word = "simulated" if replayed is None else "replayed"
     if simulated and complete:
-        return f"simulated, would be about {about_money(cost_usd)}"
+        return f"{word}, would be about {about_money(cost_usd)}"
     if simulated:
         known = f"at least {about_money(cost_usd)}" if cost_usd else "an unknown amount"
-        return f"simulated, would be {known}"
+        return f"{word}, would be {known}"
     if complete:
         return money(cost_usd)
     return f"{money(cost_usd)} and an unknown part" if cost_usd else "cost unknown"
