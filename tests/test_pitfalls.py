@@ -104,20 +104,21 @@ CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "loo
 CALLING = {"output": [CALL | {"arguments": "{}", "status": "completed"}]}
 
 
-def test_pitfall_04_a_call_that_nobody_answers_fails_its_step_and_bricks_no_chain(
+def test_pitfall_04_a_call_to_what_nobody_offers_is_answered_and_bricks_no_chain(
     project: Project, simulate: Simulate
 ) -> None:
-    """The step says which call is open; its next attempt goes on from the answer before it."""
-    said: list[Any] = ["fine", CALLING, "fine again"]
+    said: list[Any] = ["fine", CALLING, "fine again", "and again"]
     simulator = simulate(replies=lambda _: said.pop(0))
-    flow = "steps:\n  - { id: a, prompt: one }\n  - { id: b, continue: a, prompt: two }\n"
-    done = run(project, simulator, flow)
-    assert done.status == ExitStatus.FAILED
-    assert "`look_up`" in told(done)
-    assert project.run("resume").status == ExitStatus.DONE
-    assert statuses(simulator) == [200, 200, 200]
-    first, *both = asked(simulator)
-    assert [call.body["previous_response_id"] for call in both] == [first.response_id] * 2
+    talk = "conversation: { name: thread }"
+    flow = f"steps:\n  - {{ id: a, prompt: one, {talk} }}\n  - {{ id: b, prompt: two, {talk} }}\n"
+    done = run(project, simulator, f"{flow}  - {{ id: c, prompt: three, {talk} }}\n")
+    assert done.status == ExitStatus.DONE, done.err
+    assert set(statuses(simulator)) == {200}
+    (_, answer), (after,) = asked(simulator, "b"), asked(simulator, "c")
+    (reply_to_it,) = answer.body["input"]
+    assert (reply_to_it["type"], reply_to_it["call_id"]) == ("function_call_output", "call_1")
+    assert "look_up" in reply_to_it["output"]
+    assert after.body["input"] == "three"
 
 
 def test_pitfall_05_a_call_is_answered_under_its_call_id(
