@@ -24,6 +24,8 @@ from flowrunner.events import (
     Slowed,
     StepFinished,
     StepStarted,
+    ToolCallBegan,
+    ToolCallEnded,
     Warned,
 )
 from flowrunner.report.figures import about_money, count, counted, duration, money
@@ -130,9 +132,12 @@ class ProgressLines:
             return self._troubled(event)
         if isinstance(event, ApprovalAsked | ApprovalGiven):
             return self._approval(event)
-        return self._of_the_run(event)
+        return self._of_the_rest(event)
 
-    def _of_the_run(self, event: Event) -> list[str]:
+    def _of_the_rest(self, event: Event) -> list[str]:
+        """Calls of tools, and what happens to the run as a whole."""
+        if isinstance(event, ToolCallBegan | ToolCallEnded):
+            return self._tool(event)
         if isinstance(event, RunStarted):
             return self._begin(event)
         if isinstance(event, Warned):
@@ -200,6 +205,23 @@ class ProgressLines:
         why = f": {event.why}" if event.why else ""
         said = f"{event.by} {'agreed' if event.granted else 'did not agree'}{why}"
         return self._lines("succeeded" if event.granted else "cancelled", unit, said)
+
+    def _tool(self, event: ToolCallBegan | ToolCallEnded) -> list[str]:
+        """What came of the call of a tool; of a `call` step its own end tells it."""
+        unit = event.address.unit
+        going = self._at_work.unit(unit)
+        if isinstance(event, ToolCallBegan):
+            going.tools[event.call_id] = (event.name, event.kind)
+            return []
+        name, kind = going.tools.pop(event.call_id, (event.call_id, ""))
+        if kind == "call" or self._at_work.crowd_of(unit):
+            return []
+        if event.ok:
+            said = f"{name} answered in {duration(event.elapsed_s)}"
+        else:
+            said = f"{name} {'failed' if event.not_run is None else 'was not run'}: {event.error}"
+        look = "running" if event.ok else "cancelled" if event.not_run == "denied" else "failed"
+        return self._lines(look, unit, said)
 
     def _lines(self, look: str, unit: str, said: str, *, whole: bool = False) -> list[str]:
         """A line about a unit, behind the names of what it stands in where those are not out."""
