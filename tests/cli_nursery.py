@@ -19,7 +19,10 @@ from typing import Any
 
 PRELOADED = (
     "flowrunner.cli.authoring",
+    "flowrunner.cli.beginning",
     "flowrunner.cli.entry",
+    "flowrunner.cli.explaining",
+    "flowrunner.cli.formatting",
     "flowrunner.cli.looking",
     "flowrunner.cli.running",
     "flowrunner.cli.starting",

@@ -104,20 +104,21 @@ CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "loo
 CALLING = {"output": [CALL | {"arguments": "{}", "status": "completed"}]}
 
 
-def test_pitfall_04_a_call_that_nobody_answers_fails_its_step_and_bricks_no_chain(
+def test_pitfall_04_a_call_to_what_nobody_offers_is_answered_and_bricks_no_chain(
     project: Project, simulate: Simulate
 ) -> None:
-    """The step says which call is open; its next attempt goes on from the answer before it."""
-    said: list[Any] = ["fine", CALLING, "fine again"]
+    said: list[Any] = ["fine", CALLING, "fine again", "and again"]
     simulator = simulate(replies=lambda _: said.pop(0))
-    flow = "steps:\n  - { id: a, prompt: one }\n  - { id: b, continue: a, prompt: two }\n"
-    done = run(project, simulator, flow)
-    assert done.status == ExitStatus.FAILED
-    assert "`look_up`" in told(done)
-    assert project.run("resume").status == ExitStatus.DONE
-    assert statuses(simulator) == [200, 200, 200]
-    first, *both = asked(simulator)
-    assert [call.body["previous_response_id"] for call in both] == [first.response_id] * 2
+    talk = "conversation: { name: thread }"
+    flow = f"steps:\n  - {{ id: a, prompt: one, {talk} }}\n  - {{ id: b, prompt: two, {talk} }}\n"
+    done = run(project, simulator, f"{flow}  - {{ id: c, prompt: three, {talk} }}\n")
+    assert done.status == ExitStatus.DONE, done.err
+    assert set(statuses(simulator)) == {200}
+    (_, answer), (after,) = asked(simulator, "b"), asked(simulator, "c")
+    (reply_to_it,) = answer.body["input"]
+    assert (reply_to_it["type"], reply_to_it["call_id"]) == ("function_call_output", "call_1")
+    assert "look_up" in reply_to_it["output"]
+    assert after.body["input"] == "three"
 
 
 def test_pitfall_05_a_call_is_answered_under_its_call_id(
@@ -326,17 +327,39 @@ def test_pitfall_10_a_stream_that_is_cut_at_any_byte_is_no_answer(
 # 11: a response in the background is looked for, however its stream ended.
 
 BEHIND = "steps: [{ id: a, prompt: one, background: true, stream: true, on_unknown: hold }]\n"
+CREATING = {"match": {"endpoint": "create"}}
 QUICK = Pace(polls_until_done=2, poll_after_ms=1)
+
+
+def free(simulator: Simulator) -> list[str]:
+    """Where was looked for a response, in order."""
+    return [call.path for call in simulator.ledger if call.method == "GET"]
 
 
 @pytest.mark.parametrize("cut", [{"after_event": 1}, "mid_delta", "before_terminal"], ids=str)
 def test_pitfall_11_a_cut_stream_in_the_background_is_taken_up_again(
     project: Project, simulate: Simulate, cut: Any
 ) -> None:
-    strikes = {"match": {"endpoint": "create"}, "do": {"stream": {"cut": cut}}}
-    simulator = simulate([strikes], pace=QUICK)
+    simulator = simulate([CREATING | {"do": {"stream": {"cut": cut}}}])
+    done = run(project, simulator, BEHIND)
+    assert done.status == ExitStatus.DONE, done.err
+    assert len(free(simulator)) == 1
+    assert len(posts(simulator)) == 1
+    check_books(project.latest, simulator)
+
+
+def test_pitfall_11_what_can_be_streamed_no_more_is_looked_at(
+    project: Project, simulate: Simulate
+) -> None:
+    old = {
+        "message": "This response can no longer be streamed because it is more than 5 minutes old."
+    }
+    too_late = {"match": {"endpoint": "retrieve"}, "times": 1, "do": {"status": 400, "error": old}}
+    cut = CREATING | {"do": {"stream": {"cut": "mid_delta"}}}
+    simulator = simulate([cut, too_late], pace=QUICK)
     done = run(project, simulator, BEHIND, "--wait")
     assert done.status == ExitStatus.DONE, done.err
+    assert len(free(simulator)) == 3, "once for the rest of the stream, then looked at"
     assert len(posts(simulator)) == 1
     check_books(project.latest, simulator)
 
@@ -422,6 +445,26 @@ def test_pitfall_13_a_container_that_is_gone_spoils_no_history(
     assert kinds(second.body) == ["user", "assistant", "user"]
 
 
+# 14: a server of tools that is not there fails the whole request.
+
+
+def test_pitfall_14_an_mcp_server_out_of_reach_fails_the_whole_request(
+    project: Project, simulate: Simulate
+) -> None:
+    gone = {"message": "Error retrieving tool list from MCP server: 'docs'.", "code": None}
+    simulator = simulate([{"do": {"status": 424, "error": gone}}])
+    project.write(
+        "flow.yaml",
+        HEAD + "steps:\n  - id: a\n    prompt: hi\n    on_unknown: retry_once\n"
+        "    tools: [{ mcp: { server_label: docs, server_url: 'https://docs.example/mcp', "
+        "require_approval: never, allowed_tools: { read_only: true } } }]\n",
+    )
+    done = project.at(simulator).run("run", "flow.yaml")
+    assert done.status == ExitStatus.FAILED
+    assert len(posts(simulator)) == 2, "once more, then it is over"
+    assert "could not reach the MCP server `docs`" in " ".join(done.err.split())
+
+
 # 15: files go as data URLs with their type and a name.
 
 
@@ -447,6 +490,55 @@ def test_pitfall_15_a_file_is_a_data_url_with_its_type_and_a_name(
     assert head.endswith(";base64")
     assert base64.b64decode(data) == content
     assert key == "image_url" or part["filename"] == name
+
+
+# 16, 17: what a model lacks, and what no patience cures.
+
+
+def test_pitfall_16_what_a_model_lacks_is_not_asked_of_it(
+    project: Project, simulator: Simulator
+) -> None:
+    flow = "steps: [{ id: a, model: gpt-4o, prompt: hi, include: [reasoning.encrypted_content] }]\n"
+    done = run(project, simulator, flow)
+    assert done.status == ExitStatus.INVALID
+    assert not posts(simulator)
+    assert "error[model-lacks]" in done.err
+
+
+def test_pitfall_16_a_refused_parameter_is_named_and_not_asked_again(
+    project: Project, simulate: Simulate
+) -> None:
+    error = {
+        "message": "Unsupported parameter: 'temperature'",
+        "code": "unsupported_parameter",
+        "param": "temperature",
+    }
+    simulator = simulate([{"do": {"status": 400, "error": error}}])
+    flow = "steps: [{ id: a, prompt: hi, temperature: 0.5, reasoning: { effort: none } }]\n"
+    project.write("flow.yaml", HEAD + flow)
+    done = project.at(simulator).run("run", "flow.yaml")
+    assert done.status == ExitStatus.FAILED
+    assert len(posts(simulator)) == 1
+    assert "remove `temperature` from the step: this model does not take it" in " ".join(
+        done.err.split()
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["credit_balance_exhausted", "project_spend_limit_exceeded", "billing_hard_limit_reached"],
+)
+def test_pitfall_17_a_used_up_quota_is_asked_once_and_ends_the_run(
+    project: Project, simulate: Simulate, code: str
+) -> None:
+    error = {"message": "You exceeded your current quota", "code": code}
+    simulator = simulate([{"do": {"status": 429, "error": error, "retry_after": 0}}])
+    steps = "".join(f"  - {{ id: {name}, prompt: hi }}\n" for name in "abcdef")
+    project.write("flow.yaml", f"{HEAD}limits: {{ at_once: 1 }}\nsteps:\n{steps}")
+    done = project.at(simulator).run("run", "flow.yaml")
+    assert done.status == ExitStatus.ENVIRONMENT
+    assert len(posts(simulator)) == 1
+    assert "quota or credit of this key is used up" in " ".join(done.err.split())
 
 
 # 18: what the API's own description demands by mistake is demanded of nobody.

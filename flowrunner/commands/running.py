@@ -9,6 +9,7 @@ import json
 import os
 import random
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
+from flowrunner.commands.recording import answering, keep_recording, recording_shown, recordings
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
@@ -55,10 +57,14 @@ class RunOptions:
     `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
     that were edited since the run began, `asks_held` asks once more for answers that were lost and
     held, `failed_only` does again what failed and nothing else. `wait` says whether responses in
-    the background are waited for, `cancel_background` that a signal cancels them.
+    the background are waited for, `cancel_background` that a signal cancels them. `record` keeps
+    the replies beside the workflow, `replay` takes them from there, under the name `recording`.
     """
 
     simulate: bool = False
+    record: bool = False
+    replay: bool = False
+    recording: str | None = None
     model: str | None = None
     provider: str | None = None
     at_once: int | None = None
@@ -96,13 +102,14 @@ def start(
     clock = SystemClock()
     settings = _settings(loaded, operator, options, ask)
     settings = replace(settings, **wishes(loaded, operator.project, options))
+    taken = recordings(loaded, options)
+    settings = replace(settings, **taken.settings)
     plan = Plan("", clock.now(), loaded, inputs, settings)
-    with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
+    with _endpoints(plan, operator) as endpoints:
         plan = _placed(plan, endpoints)
         check_models(plan)
         check_storing(plan)
         _confirm(plan, operator, options, ask)
-        wire = open_wire(plan, operator.proxies)
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
@@ -110,13 +117,30 @@ def start(
         # The run begins now: to ask git where it came from is no part of it.
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
+        known = (*operator.secrets(), *secrets)
+        wire = open_wire(plan, operator.proxies, answering(plan, known, taken.replayed))
         frozen = plan.frozen(operator.project)
         frozen["sources"] = freeze_sources(read.sources)
         frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
-            return going.run(first, as_json=options.as_json)
+            return _run(going, first, known, options)
+
+
+def _endpoints(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping[str, Endpoint]]:
+    """Where the requests of a run go."""
+    decided = plan.settings
+    replays = decided.replays is not None
+    return open_endpoints(operator, plan.providers, simulate=decided.simulated, replay=replays)
+
+
+def _run(
+    going: Going, first: RunStarted | RunResumed, known: tuple[str, ...], options: RunOptions
+) -> ExitStatus:
+    """Let a run go on until it ends, and keep its recording where it was to leave one."""
+    going.keep = lambda end: keep_recording(going.plan, going.journal, known, going.viewer, end)
+    return going.run(first, as_json=options.as_json)
 
 
 def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, Workflow, str]:
@@ -151,13 +175,13 @@ def resume(
         plan = _decided(kept.plan(viewer), operator, options)
         plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
-        simulated = plan.settings.simulated
-        with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
-            wire = open_wire(plan, operator.proxies)
+        known = (*operator.secrets(), *secrets)
+        with _endpoints(plan, operator) as endpoints:
+            wire = open_wire(plan, operator.proxies, answering(plan, known))
             going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
             began = state.started_at is not None
             first = _again(plan, journal) if began else _first_event(plan)
-            return going.run(first, as_json=options.as_json)
+            return _run(going, first, known, options)
 
 
 def _check_wanted(journal: Journal, run: str) -> None:
@@ -218,7 +242,7 @@ def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
 def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | None) -> None:
     """Ask the person at the terminal about a run that may cost more than `confirm_above`."""
     limit = operator.confirm_above_usd
-    if limit is None or ask is None or options.simulate or options.yes:
+    if limit is None or ask is None or plan.settings.simulated or options.yes:
         return
     terms = Terms(
         prices=plan.settings.prices,
@@ -265,14 +289,14 @@ def _settings(
         only_provider=only_own,
         supports={} if options.simulate else own.supports,
         models=None if options.simulate else own.models,
-        waits=options.waits(options.simulate, ask),
+        waits=options.waits(options.simulate or options.replay, ask),
         cancels_background=options.cancel_background,
     )
 
 
 def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
     """The plan of a simulated run with the address of its simulator."""
-    if not plan.settings.simulated:
+    if not plan.settings.simulated or plan.settings.replays is not None:
         return plan
     base_url = endpoints[SIMULATOR].base_url
     return replace(plan, settings=replace(plan.settings, base_url=base_url))
@@ -317,6 +341,7 @@ def _first_event(plan: Plan) -> RunStarted:
         steps=tuple(step.id for step in plan.workflow.steps),
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
         others={name: server.base_url for name, server in plan.settings.others.items()},
+        replayed=recording_shown(plan.settings.replays),
     )
 
 
@@ -331,6 +356,8 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
 def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:
     """The providers beside the run's own, as they are now. Raises UsageError where one that the run
     began with stands elsewhere: results of two servers are not mixed by accident."""
+    if frozen.replays is not None:
+        return dict(frozen.others)
     if frozen.simulated:
         return {}
     only_own = frozen.only_provider

@@ -73,6 +73,7 @@ class RunStarted(Event):
     """A run began. `origin` is provenance for the report: command, versions, git commit, hashes.
 
     `others` are the base URLs of the providers that steps go to beside the run's own, by name.
+    `replayed` names the recording that answered in their place; such a run is `simulated`.
     """
 
     run: str
@@ -84,6 +85,7 @@ class RunStarted(Event):
     steps: tuple[str, ...]
     origin: dict[str, JSON] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
+    replayed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,7 +124,7 @@ def tally_line(report: dict[str, JSON]) -> str:
         cost = f"{cost}+unknown" if verdict["cost_usd"] else "unknown"
     told += [f"TOTAL={tally['total']}", f"COST={cost}", f"TIME={round(verdict['elapsed_s'])}s"]
     if report["run"]["simulated"]:
-        told.append("SIMULATED=1")
+        told.append("SIMULATED=1" if report["run"]["replayed"] is None else "REPLAYED=1")
     return f"Done. {' '.join(told)} RUN={report['run']['id']}"
 
 
@@ -135,6 +135,7 @@ def _headline(report: JSON, style: Style) -> str:
         verdict["cost_usd"],
         complete=verdict["cost_is_complete"],
         simulated=report["run"]["simulated"],
+        replayed=report["run"]["replayed"],
     )
     if verdict["status"] == "succeeded":
         took = verdict["elapsed_s"]

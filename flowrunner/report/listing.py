@@ -23,7 +23,8 @@ from flowrunner.report.figures import (
     readable_utc,
 )
 from flowrunner.report.nesting import inside_facts
-from flowrunner.report.terminal import Style, outcome_words, shown_price
+from flowrunner.report.terminal import Style, outcome_words, shown_price, stand_in_words
+from flowrunner.report.tool_calls import call_line
 from flowrunner.report.units import depth_of
 from flowrunner.report.wrapping import wrapped_line
 
@@ -111,7 +112,8 @@ def show_lines(report: dict[str, JSON], style: Style) -> list[str]:
     lines = [f"{title}  {style.line(run['path'])}", summary_line(report, style)]
     lines.append(style.line(f"started {readable_utc(verdict['started_at'])}, run {run['id']}"))
     if run["simulated"]:
-        lines.append(style.paint("SIMULATED: no model was asked and nothing was paid.", "yellow"))
+        said = style.line(stand_in_words(run["replayed"], "was"))
+        lines.append(style.paint(said, "yellow"))
     lines.append("")
     width = max((len(style.line(_name(step))) for step in report["steps"]), default=0)
     lines += [_step_line(step, max(width, _NARROW), report, style) for step in report["steps"]]
@@ -148,6 +150,7 @@ def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
     lines += _part("Agreed", _approval(step["approval"]), style)
     lines += _part("Why", [_why(step["why"])], style)
     lines += _part("Asked", _asked(step["asked"]), style)
+    lines += _part("Tools", [_tool_call(one) for one in step["tool_calls"]], style)
     lines += _part("Answered", _answered(step["answered"]), style)
     lines += _part("Attempts", [_attempt(one) for one in step["attempts"]], style)
     return lines + _part("Numbers", _numbers(step["numbers"]), style)
@@ -187,6 +190,7 @@ def _price(numbers: JSON, report: JSON) -> str:
         numbers["cost_usd"],
         complete=numbers["cost_is_complete"],
         simulated=report["run"]["simulated"],
+        replayed=report["run"]["replayed"],
     )
 
 
@@ -251,6 +255,12 @@ def _answered(answered: JSON) -> list[str]:
     return told + [
         f"{TITLES[name]}: {_text_of(held)}" for name, held in answered["brought"].items()
     ]
+
+
+def _tool_call(one: JSON) -> str:
+    given = _text_of(one["arguments"])
+    lines = [f"{call_line(one)} {given}", f"  {one['sentence']}"]
+    return "\n".join(lines if one["output"] is None else [*lines, f"  {_text_of(one['output'])}"])
 
 
 def _attempt(one: JSON) -> str:

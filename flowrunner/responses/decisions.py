@@ -13,6 +13,7 @@ from flowrunner.responses.outcome import Final, Lost, NotSent, Refused
 OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 Reason: TypeAlias = Literal[
     "api-error",
+    "no-recording",
     "key",
     "quota",
     "rate-limit",
@@ -23,7 +24,8 @@ Reason: TypeAlias = Literal[
     "file",
 ]
 """Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock;
-`file` for those whose request names a file that is gone."""
+`file` for those whose request names a file that is gone, `no-recording` for a replay that has no
+reply."""
 
 
 @dataclass(frozen=True, slots=True)

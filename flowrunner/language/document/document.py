@@ -23,7 +23,7 @@ from flowrunner.language.document.composing import (
 from flowrunner.language.document.faults import Fault, Lines
 from flowrunner.language.document.mending import Stop, explain
 from flowrunner.language.document.noticing import hidden_directions
-from flowrunner.language.document.outline import MAPPING, PLAIN, RAW, Entry, Trace
+from flowrunner.language.document.outline import MAPPING, PLAIN, RAW, Entry, Outline, Trace
 from flowrunner.language.document.scalars import SpelledFloat, SpelledInt, positions
 from flowrunner.language.document.source import (
     clean,
@@ -65,6 +65,11 @@ class Document:
         nearest value it passes.
         """
         return self._lines.place(self.shown, *self._span(route, aim, start, length))
+
+    @property
+    def outline(self) -> Outline:
+        """Where every key and value stands in the text, for what works on the text itself."""
+        return self._composed.outline
 
     def diagnose(self, finding: Finding) -> Diagnostic:
         """A finding with its place and its source line."""
