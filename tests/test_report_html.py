@@ -19,6 +19,7 @@ from test_report_stories import (
     simulated,
     succeeded,
     wide,
+    with_tools,
 )
 
 from flowrunner.report.html import render_html
@@ -153,3 +154,10 @@ def test_deep_json_is_shown_without_deep_recursion() -> None:
         value = {"in": [value]}
     story = Story(inputs={"deep": value}).begin()
     assert "bottom" in render_html(report_of(story))
+
+
+def test_calls_of_tools_stand_beside_what_was_asked() -> None:
+    page = render_html(report_of(with_tools()))
+    assert "Ada agreed: it was late." in page
+    assert "&lt;b&gt;sent&lt;/b&gt;" in page
+    assert "<b>sent</b>" not in page

@@ -17,6 +17,8 @@ from flowrunner.errors import ExitStatus
 from flowrunner.events import (
     Address,
     ApiError,
+    ApprovalAsked,
+    ApprovalGiven,
     CallAccepted,
     CallAnswered,
     CallLost,
@@ -30,12 +32,15 @@ from flowrunner.events import (
     RunStarted,
     StepFinished,
     StepStarted,
+    ToolCallBegan,
+    ToolCallEnded,
     Usage,
     Warned,
 )
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.projection import Nothing, Projection, fold_run
 from flowrunner.journal.state import RunState, StepState, Totals
+from flowrunner.journal.tool_calls import ToolRecord, record_of
 from flowrunner.report.files import report_json
 from flowrunner.report.html import render_html
 from flowrunner.report.report import build_report
@@ -142,16 +147,23 @@ class Story:
         return self
 
     def send(
-        self, step: str, prompt: str, *, attempt: int = 1, post: int = 1, **body: Any
+        self,
+        step: str,
+        prompt: Any,
+        *,
+        attempt: int = 1,
+        turn: int = 1,
+        post: int = 1,
+        **body: Any,
     ) -> Story:
         self.calls += 1
         request = {"model": "gpt-6-luna", "input": prompt, "stream": False} | body
         self.events.append(
             CallSent(
                 at=self.at,
-                address=Address.parse(step, attempt=attempt, post=post),
+                address=Address.parse(step, attempt, turn, post),
                 model=request["model"],
-                client_request_id=f"{RUN}.{step}.{attempt}.1.{post}",
+                client_request_id=f"{RUN}.{step}.{attempt}.{turn}.{post}",
                 request_sha256="0" * 64,
                 request=request,
             )
@@ -234,6 +246,46 @@ class Story:
         self.events.append(
             CallNotSent(
                 at=self.at, address=address, kind=kind, message=message, retry_in_s=retry_in_s
+            )
+        )
+        return self
+
+    def call(self, step: str, name: str, arguments: Any, output: Any = None, **told: Any) -> Story:
+        """A tool is called and answers; without a word about its end it is still open."""
+        address, call_id = self._sent(step).address, f"call_{name}"
+        changes, kind = told.pop("changes_things", False), told.pop("kind", "function_call")
+        self.events.append(
+            ToolCallBegan(
+                at=self.at,
+                address=address,
+                call_id=call_id,
+                name=name,
+                kind=kind,
+                tool=name,
+                changes_things=changes,
+                arguments=arguments,
+            )
+        )
+        if told.pop("open", False):
+            return self
+        self.after(0.2)
+        error = told.get("error")
+        told = {"ok": error is None, "error": None, "elapsed_s": 0.2} | told
+        self.events.append(
+            ToolCallEnded(at=self.at, address=address, call_id=call_id, output=output, **told)
+        )
+        return self
+
+    def ask(self, step: str, text: str, *call_ids: str) -> Story:
+        address = self._sent(step).address
+        self.events.append(ApprovalAsked(at=self.at, address=address, text=text, call_ids=call_ids))
+        return self
+
+    def decide(self, step: str, granted: bool, why: str | None = None) -> Story:
+        address = self._sent(step).address
+        self.events.append(
+            ApprovalGiven(
+                at=self.at, address=address, granted=granted, by="Ada", way="terminal", why=why
             )
         )
         return self
@@ -344,6 +396,25 @@ def succeeded(simulated: bool = False) -> Story:
 
 def simulated() -> Story:
     return succeeded(simulated=True)
+
+
+def with_tools() -> Story:
+    """The reply looks something up, refunds it after a person agreed, and asks for what is not
+    there."""
+    story = triaged(Story())
+    story.start("reply").send("reply", _reply_prompt())
+    story.answer("reply", "", Usage(input=97, output=40), 1.2)
+    story.call("reply", "find_order", {"order": "17"}, {"state": "<b>sent</b>"})
+    story.ask("reply", 'call `refund`, which changes things\n  order: "17"', "call_refund")
+    story.after(60).decide("reply", True, "it was late")
+    story.call("reply", "refund", {"order": "17"}, "refunded", changes_things=True)
+    story.call("reply", "nuke", {}, error="there is no tool `nuke`", not_run="undeclared")
+    replies = [{"type": "function_call_output", "call_id": "call_refund", "output": "refunded"}]
+    story.send("reply", replies, turn=2)
+    story.answer("reply", REPLY, Usage(input=197, output=301, reasoning=128), 5.6)
+    story.finish("reply", result={"text": REPLY})
+    result = {"team": "billing", "urgent": True, "draft": REPLY}
+    return story.end("succeeded", ExitStatus.DONE, result=result)
 
 
 def retried() -> Story:
@@ -494,8 +565,8 @@ def wide(steps: int = 2000) -> Story:
 STORIES: dict[str, Callable[[], Story]] = {
     story.__name__: story
     for story in (
-        succeeded, simulated, retried, failed, refused_key, held, pending, crashed, interrupted,
-        bare,
+        succeeded, simulated, with_tools, retried, failed, refused_key, held, pending, crashed,
+        interrupted, bare,
     )
 }  # fmt: skip
 
@@ -518,6 +589,10 @@ class MemoryRecord:
 
     def events(self) -> Iterable[tuple[int, Event]]:
         return iter(self._events)
+
+    def tool_record(self, unit: str) -> ToolRecord:
+        own = [pair for pair in self._events if getattr(pair[1], "address", None)]
+        return record_of(unit, [pair for pair in own if pair[1].address.unit == unit])  # type: ignore[attr-defined]
 
     def replay(self) -> RunState:
         projection, state = Projection(Nothing(), Totals()), RunState()
@@ -593,3 +668,29 @@ def test_a_real_journal_gives_the_same_report(story: Story, tmp_path: Path) -> N
     asyncio.run(write())
     with Journal.open(tmp_path / RUN) as journal:
         assert build_report(journal.replay(), journal) == report_of(story)
+
+
+def test_calls_of_tools_are_told_with_who_allowed_them() -> None:
+    [step] = [each for each in report_of(with_tools())["steps"] if each["unit"] == "reply"]
+    found = {call["name"]: call for call in step["tool_calls"]}
+    assert {name: call["outcome"] for name, call in found.items()} == {
+        "find_order": "succeeded",
+        "refund": "succeeded",
+        "nuke": "refused",
+    }
+    assert found["find_order"]["arguments"] == {"value": {"order": "17"}}
+    assert found["find_order"]["output"] == {"value": {"state": "<b>sent</b>"}}
+    assert found["refund"]["sentence"] == "It answered in 0.2s. Ada agreed: it was late."
+    assert (found["refund"]["decided_by"], found["find_order"]["decided_by"]) == ("Ada", None)
+    assert found["nuke"]["sentence"] == "It was not run: there is no tool `nuke`"
+    assert step["asked"]["messages"][0]["role"] == "user"
+    assert "Write a friendly reply" in step["asked"]["messages"][0]["content"]["value"]
+
+
+def test_a_call_that_never_ended_is_open() -> None:
+    story = triaged(Story()).start("reply").send("reply", _reply_prompt())
+    story.answer("reply", "", Usage(input=97, output=40), 1.2)
+    story.call("reply", "refund", {"order": "17"}, changes_things=True, open=True)
+    [step] = [each for each in report_of(story)["steps"] if each["unit"] == "reply"]
+    assert step["tool_calls"][0]["outcome"] == "open"
+    assert "not recorded" in step["tool_calls"][0]["sentence"]

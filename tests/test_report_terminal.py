@@ -23,6 +23,7 @@ from test_report_stories import (
     succeeded,
     triaged,
     wide,
+    with_tools,
 )
 
 from flowrunner.errors import ExitStatus
@@ -381,3 +382,28 @@ def test_show_says_where_a_cut_value_is_whole() -> None:
     story.answer("reply", long, Usage(9, 9), 1.0).finish("reply", result={"text": long})
     text = "\n".join(show_step_lines(report_of(story)["steps"][3], PLAIN))
     assert f"200,000 bytes; all of it: flowrunner show {RUN} reply" in " ".join(text.split())
+
+
+def test_calls_of_tools_are_told_when_they_have_ended() -> None:
+    lines = [line for line in _progress(with_tools()) if " reply " in line]
+    assert [line.split("reply", 1)[1].strip() for line in lines[:-1]] == [
+        "find_order answered in 0.2s",
+        'somebody must agree: call `refund`, which changes things   order: "17"',
+        "Ada agreed: it was late",
+        "refund answered in 0.2s",
+        "nuke was not run: there is no tool `nuke`",
+    ]
+
+
+def test_show_tells_each_call_with_what_it_was_given() -> None:
+    [step] = [each for each in report_of(with_tools())["steps"] if each["unit"] == "reply"]
+    lines = show_step_lines(step, PLAIN)
+    at = lines.index("Tools")
+    assert lines[at + 1 : at + 7] == [
+        '  find_order {"order":"17"}',
+        "    It answered in 0.2s.",
+        '    {"state":"<b>sent</b>"}',
+        '  refund {"order":"17"}',
+        "    It answered in 0.2s. Ada agreed: it was late.",
+        "    refunded",
+    ]

@@ -23,6 +23,7 @@ from flowrunner.commands.people import Ask, Somebody
 from flowrunner.commands.recording import recording_shown
 from flowrunner.commands.telling import Teller
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.commands.watching import Watching
 from flowrunner.engine.approvals import LOOK_S
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop, SystemClock
@@ -36,7 +37,6 @@ from flowrunner.journal.lasting import LastingIds
 from flowrunner.platform import on_end_signals
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.terminal import ProgressLines
-from flowrunner.report.writing import Writing
 from flowrunner.responses.client import ResponsesClient
 from flowrunner.secrets import Scrubber
 from flowrunner.wire import Answering, Endpoint, StandIn, Wire, WireSettings
@@ -77,14 +77,16 @@ class Going:
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
         handed = handed_secrets(self.plan.workflow, os.environ)
         scrubber = Scrubber((*self.operator.secrets(), *self.secrets, *handed))
-        writing = Writing(scrubber)
-        passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
+        watching = self._watching(scrubber)
+        passing = None if watching is None else watching.lines
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)
         replayed = recording_shown(self.plan.settings.replays)
-        lines = ProgressLines(style, simulated=simulated, replayed=replayed)
+        live = self.viewer.is_live
+        lines = ProgressLines(style, simulated=simulated, replayed=replayed, live=live)
 
         def tell(_: int, event: Event) -> None:
-            writing.feed(event)
+            if watching is not None:
+                watching.feed(event)
             for line in lines.feed(event):
                 teller.tell(line)
 
@@ -96,7 +98,7 @@ class Going:
         gc.freeze()
         gc.set_threshold(_OBJECTS, 20, 50)
         try:
-            end = asyncio.run(self._run(first, scrubber, teller, writing))
+            end = asyncio.run(self._run(first, scrubber, teller, watching))
         finally:
             teller.close()
         self._remember()
@@ -114,11 +116,11 @@ class Going:
         first: RunStarted | RunResumed,
         scrubber: Scrubber,
         teller: Teller,
-        writing: Writing,
+        watching: Watching | None,
     ) -> RunFinished:
         stop = Stop()
         clock = SystemClock()
-        restore = self._on_signals(stop, teller)
+        restore = self._on_signals(stop, teller, watching)
         shelf = self._shelf()
         looking = asyncio.ensure_future(self._look_for_the_end(stop, teller))
         try:
@@ -137,7 +139,7 @@ class Going:
                 people=Somebody(self.journal, self.ask and teller.asking(self.ask)),
                 environ=os.environ,
                 shelf=shelf,
-                live=writing if self.viewer.is_live else None,
+                live=None if watching is None else watching.writing,
                 lasting=LastingIds(self.operator.project),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
@@ -189,11 +191,21 @@ class Going:
             with suppress(FlowrunnerError, OSError), Index.open(self.operator.project) as index:
                 index.add_run(self.folder)
 
-    def _on_signals(self, stop: Stop, teller: Teller) -> Callable[[], None]:
+    def _watching(self, scrubber: Scrubber) -> Watching | None:
+        """What a person sees who watches; None where nobody does."""
+        if not self.viewer.is_live:
+            return None
+        return Watching(self.plan, self.journal.replay(), self.viewer, SystemClock(), scrubber)
+
+    def _on_signals(
+        self, stop: Stop, teller: Teller, watching: Watching | None
+    ) -> Callable[[], None]:
         """Let signals end the run; the result puts the old ways back."""
         loop = asyncio.get_running_loop()
 
         def end(reason: str) -> None:
+            if watching is not None:
+                watching.stop()
             if stop.reason is None:
                 teller.tell(
                     f"\nStopping: requests under way have {GRACE_S:g} s left; "

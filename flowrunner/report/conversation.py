@@ -70,7 +70,6 @@ def answered(result: JSON, response: JSON, holder: Holder) -> dict[str, JSON] | 
         "sources": [source for source in given.get("sources") or () if isinstance(source, dict)],
         "files": [str(name) for name in given.get("files") or ()],
         "pictures": _pictures(response, holder.bounds),
-        "tool_calls": [call for call in given.get("tool_calls") or () if isinstance(call, dict)],
         "brought": {name: holder.hold(value) for name, value in read_brought(response).items()},
     }
     return told if any(value not in (None, [], {}) for value in told.values()) else None

@@ -46,7 +46,8 @@ class Items:
 
 @dataclass(slots=True)
 class Going:
-    """What is known of a step so far; of one with others inside, of all of them together."""
+    """What is known of a step so far; of one with others inside, of all of them together. `tools`
+    are its calls of tools under way: the name and the kind of each."""
 
     started_at: float | None = None
     verb: str | None = None
@@ -60,6 +61,7 @@ class Going:
     items: Items | None = None
     waits_until: float = 0.0
     has_asked: bool = False
+    tools: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, event: CallAnswered) -> None:
         """Count an answer."""

@@ -24,6 +24,7 @@ from flowrunner.report.figures import (
 )
 from flowrunner.report.nesting import inside_facts
 from flowrunner.report.terminal import Style, outcome_words, shown_price, stand_in_words
+from flowrunner.report.tool_calls import call_line
 from flowrunner.report.units import depth_of
 from flowrunner.report.wrapping import wrapped_line
 
@@ -149,6 +150,7 @@ def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
     lines += _part("Agreed", _approval(step["approval"]), style)
     lines += _part("Why", [_why(step["why"])], style)
     lines += _part("Asked", _asked(step["asked"]), style)
+    lines += _part("Tools", [_tool_call(one) for one in step["tool_calls"]], style)
     lines += _part("Answered", _answered(step["answered"]), style)
     lines += _part("Attempts", [_attempt(one) for one in step["attempts"]], style)
     return lines + _part("Numbers", _numbers(step["numbers"]), style)
@@ -253,6 +255,12 @@ def _answered(answered: JSON) -> list[str]:
     return told + [
         f"{TITLES[name]}: {_text_of(held)}" for name, held in answered["brought"].items()
     ]
+
+
+def _tool_call(one: JSON) -> str:
+    given = _text_of(one["arguments"])
+    lines = [f"{call_line(one)} {given}", f"  {one['sentence']}"]
+    return "\n".join(lines if one["output"] is None else [*lines, f"  {_text_of(one['output'])}"])
 
 
 def _attempt(one: JSON) -> str:

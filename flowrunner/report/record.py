@@ -12,6 +12,7 @@ from typing import Protocol
 
 from flowrunner.events import JSON, Event, RunResumed
 from flowrunner.journal.state import RunState
+from flowrunner.journal.tool_calls import ToolRecord
 
 
 class Record(Protocol):
@@ -25,6 +26,9 @@ class Record(Protocol):
 
     def frozen_names(self) -> list[str]:
         """The names that something was frozen under."""
+
+    def tool_record(self, unit: str) -> ToolRecord:
+        """The calls of tools of a unit."""
 
     def events(self) -> Iterable[tuple[int, Event]]:
         """Every event in order with its number; large fields may be left out."""

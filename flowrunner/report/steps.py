@@ -20,6 +20,7 @@ from flowrunner.report.nesting import approval, case, rounds
 from flowrunner.report.record import ActiveClock, Record, body_of
 from flowrunner.report.spend import saved_usd
 from flowrunner.report.survey import Spend, Survey, tokens
+from flowrunner.report.tool_calls import tool_calls
 from flowrunner.report.units import ancestors, is_item, parent_of, place_of
 from flowrunner.report.verdict import is_reused
 from flowrunner.report.why import why
@@ -81,13 +82,16 @@ def step_entry(step: StepState, telling: Telling) -> dict[str, JSON]:
     last = max(step.calls, key=lambda call: call.sent_seq, default=None)
     holder = telling.holder(step.unit)
     request, response = _wire(last, telling.record)
+    first = _first_turn(step, last)
+    question = request if first is last else _wire(first, telling.record)[0]
     result = body_of(telling.record, step.result_seq, "result")
     return {
         **_head(step, drawn, telling),
         **_inside(step, result, telling, holder),
         "why": why(step, drawn, partial(telling.value, step.unit), holder),
-        "asked": asked(request, holder),
+        "asked": asked(question, holder),
         "answered": answered(result, response, holder),
+        "tool_calls": tool_calls(step.unit, telling.record, holder),
         "numbers": {
             **_numbers(step, last, telling.told.spend(step.unit)),
             "service_tier_asked": _tier_asked(request),
@@ -175,6 +179,15 @@ def _drawn(name: str, frozen: dict[str, JSON], step: StepState | None) -> dict[s
 
 
 _NOT_DRAWN = _drawn("", {}, None)
+
+
+def _first_turn(step: StepState, last: CallState | None) -> CallState | None:
+    """The request that began the dialogue of the last one: those after it only bring answers of
+    tools."""
+    if last is None or last.turn == 1:
+        return last
+    turns = [call for call in step.calls if (call.attempt, call.turn) == (last.attempt, 1)]
+    return max(turns, key=lambda call: call.sent_seq, default=last)
 
 
 def _wire(call: CallState | None, record: Record) -> tuple[JSON, JSON]:

@@ -24,12 +24,15 @@ from flowrunner.events import (
     Slowed,
     StepFinished,
     StepStarted,
+    ToolCallBegan,
+    ToolCallEnded,
     Warned,
 )
 from flowrunner.report.figures import about_money, count, counted, duration, money
 from flowrunner.report.going import AtWork, Going, Items
 from flowrunner.report.units import depth_of, parent_of
 from flowrunner.report.verdict import is_reused
+from flowrunner.report.words import pending
 from flowrunner.visible import one_line, visible
 
 _MARKS = {
@@ -98,7 +101,8 @@ class Style:
 class ProgressLines:
     """Lines for the events of a run, one a finished step; `verbose` also tells what begins.
 
-    The items of a long list are told together, at every tenth of it. `feed` takes every event in
+    The items of a long list are told together, at every tenth of it. With `live` nothing is told
+    of what goes on: that stands below the lines for as long as it does. `feed` takes every event in
     order, as the journal gives them after the commit.
     """
 
@@ -109,9 +113,11 @@ class ProgressLines:
         verbose: bool = False,
         simulated: bool = False,
         replayed: str | None = None,
+        live: bool = False,
     ) -> None:
         self.style = style
         self.verbose = verbose
+        self._live = live
         self._names = 12
         self._simulated, self._replayed = simulated, replayed
         # What the line above stands in: below it a short name says enough.
@@ -130,15 +136,18 @@ class ProgressLines:
             return self._troubled(event)
         if isinstance(event, ApprovalAsked | ApprovalGiven):
             return self._approval(event)
-        return self._of_the_run(event)
+        return self._of_the_rest(event)
 
-    def _of_the_run(self, event: Event) -> list[str]:
+    def _of_the_rest(self, event: Event) -> list[str]:
+        """Calls of tools, and what happens to the run as a whole."""
+        if isinstance(event, ToolCallBegan | ToolCallEnded):
+            return self._tool(event)
         if isinstance(event, RunStarted):
             return self._begin(event)
         if isinstance(event, Warned):
             return [self._warned(event)]
         if isinstance(event, Slowed):
-            return [self._slowed(event)]
+            return [] if self._live else [self._slowed(event)]
         if isinstance(event, RunResumed):
             # What an earlier process began took an unknown time.
             self._at_work.clear()
@@ -152,7 +161,7 @@ class ProgressLines:
         crowd = self._at_work.crowd_of(unit)
         if isinstance(event, ForEachBegan):
             going.items = Items(event.items)
-            if crowd or not going.items.are_many:
+            if crowd or self._live or not going.items.are_many:
                 return []
             going.is_announced = True
             return self._lines("running", unit, counted(event.items, "item"))
@@ -171,7 +180,7 @@ class ProgressLines:
             return self._lines("running", unit, _trouble(event), whole=True) if told else []
         crowd = self._at_work.crowd_of(unit)
         going = self._at_work.unit(crowd or unit)
-        if event.at < going.waits_until:
+        if self._live or event.at < going.waits_until:
             return []
         going.waits_until = event.at + wait_s
         some = f", so {unit} waits" if crowd else ""
@@ -188,7 +197,7 @@ class ProgressLines:
             going.model = event.model
             return []
         is_first = isinstance(event, CallAccepted)
-        if self._at_work.crowd_of(unit) or not (is_first or self.verbose):
+        if self._live or self._at_work.crowd_of(unit) or not (is_first or self.verbose):
             return []
         return self._lines("running", unit, _pending(event))
 
@@ -200,6 +209,23 @@ class ProgressLines:
         why = f": {event.why}" if event.why else ""
         said = f"{event.by} {'agreed' if event.granted else 'did not agree'}{why}"
         return self._lines("succeeded" if event.granted else "cancelled", unit, said)
+
+    def _tool(self, event: ToolCallBegan | ToolCallEnded) -> list[str]:
+        """What came of the call of a tool; of a `call` step its own end tells it."""
+        unit = event.address.unit
+        going = self._at_work.unit(unit)
+        if isinstance(event, ToolCallBegan):
+            going.tools[event.call_id] = (event.name, event.kind)
+            return []
+        name, kind = going.tools.pop(event.call_id, (event.call_id, ""))
+        if kind == "call" or self._at_work.crowd_of(unit):
+            return []
+        if event.ok:
+            said = f"{name} answered in {duration(event.elapsed_s)}"
+        else:
+            said = f"{name} {'failed' if event.not_run is None else 'was not run'}: {event.error}"
+        look = "running" if event.ok else "cancelled" if event.not_run == "denied" else "failed"
+        return self._lines(look, unit, said)
 
     def _lines(self, look: str, unit: str, said: str, *, whole: bool = False) -> list[str]:
         """A line about a unit, behind the names of what it stands in where those are not out."""
@@ -259,7 +285,8 @@ class ProgressLines:
         is_item_of_it = unit.startswith(f"{crowd}[") and unit.count("]", len(crowd)) == 1
         if whole is None or not (is_item_of_it and unit.endswith("]")):
             return []
-        return self._lines("running", crowd, _so_far(whole)) if whole.count(event.status) else []
+        is_told = whole.count(event.status) and not self._live
+        return self._lines("running", crowd, _so_far(whole)) if is_told else []
 
     def _finished(self, event: StepFinished, going: Going) -> str:
         name = self._name(event.address.unit)
@@ -375,11 +402,8 @@ def _why(event: CallRefused | CallNotSent | CallLost) -> str:
 
 
 def _pending(event: CallAccepted | CallPolled) -> str:
-    words = {"queued": "queued in background", "in_progress": "at work in background"}
-    said = words.get(event.status, "in background")
-    if isinstance(event, CallAccepted):
-        return f"{said}, id {event.response_id}"
-    return f"{said}, polled {event.polls}×"
+    said = pending(event)
+    return f"{said}, id {event.response_id}" if isinstance(event, CallAccepted) else said
 
 
 def _trouble(event: CallRefused | CallNotSent | CallLost) -> str:

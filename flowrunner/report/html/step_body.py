@@ -22,6 +22,7 @@ from flowrunner.report.html.markup import (
 from flowrunner.report.html.nesting import approval, reused
 from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw, tokens_line
 from flowrunner.report.html.values import raw_json, readable, short
+from flowrunner.report.tool_calls import call_line
 
 TROUBLE = ("failed", "unknown")
 _OUTCOME_LOOKS = {
@@ -58,6 +59,7 @@ def step_parts(position: int, step: JSON, telling: Telling) -> list[Child]:
         return [*parts, element("p", "soft", more)]
     return [
         *parts,
+        _part("Tools", _tool_calls(step["tool_calls"])),
         _part("Numbers", _numbers(step, telling)),
         _part("Attempts", _attempts(step["attempts"])),
         _part("Why", _why(step)),
@@ -125,7 +127,6 @@ def _answered(answered: JSON) -> Child:
     told += _sources(answered["sources"])
     told += [picture(url, "A picture of the answer") for url in answered["pictures"]]
     told += _listed("Files", [side_file(name) for name in answered["files"]])
-    told += _listed("Tool calls", [readable({"value": one}) for one in answered["tool_calls"]])
     told += _brought(answered["brought"])
     return several(*told)
 
@@ -136,6 +137,37 @@ def _brought(brought: JSON) -> list[Child]:
         element("details", "fold", element("summary", "", TITLES[name]), readable(held))
         for name, held in brought.items()
     ]
+
+
+_LOOKS_OF_CALLS = {
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "denied": "cancelled",
+    "refused": "failed",
+    "open": "unknown",
+}
+
+
+def _tool_calls(calls: JSON) -> Child:
+    if not calls:
+        return None
+    return element("ol", "attempts", *(_tool_call(one) for one in calls))
+
+
+def _tool_call(one: JSON) -> Markup:
+    told: list[Child] = [element("p", "role", "Arguments"), readable(one["arguments"])]
+    if one["output"] is not None:
+        told += [element("p", "role", "Output"), readable(one["output"])]
+    details = element("details", "fold", element("summary", "", raw(call_line(one))), *told)
+    changes = "changes things" if one["changes_things"] else None
+    shown = [element("span", "", each) for each in (moment(one["began_at"]), changes) if each]
+    return element(
+        "li",
+        "",
+        icon(_LOOKS_OF_CALLS[one["outcome"]]),
+        several(details, element("p", "", prose(one["sentence"]))),
+        element("p", "fine dotted", *shown),
+    )
 
 
 def _sources(sources: JSON) -> list[Child]:
