@@ -141,6 +141,7 @@ class Going:
                 shelf=shelf,
                 live=None if watching is None else watching.writing,
                 lasting=LastingIds(self.operator.project),
+                pins=LastingIds(self.operator.project, "servers"),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:

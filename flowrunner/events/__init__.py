@@ -264,6 +264,21 @@ class ConversationBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsListed(Event):
+    """What a server of tools says of them is trusted from here on: said for the first time in the
+    run, or a person agreed to what changed.
+
+    `tool` is its declared name, `key` tells it from other servers of the run, `digest` is a hash
+    over all that a model is told. `address` is the unit that asked it.
+    """
+
+    address: Address
+    tool: str
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallBegan(Event):
     """A tool is about to run; committed before it does.
 
