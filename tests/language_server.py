@@ -40,7 +40,8 @@ class LanguageServer:
             "workspace": {"configuration": True},
         }
         self.ask(
-            "initialize", {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
+            "initialize",
+            {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities},
         )
         self._tell("initialized", {})
         self._tell("workspace/didChangeConfiguration", {"settings": SETTINGS})
