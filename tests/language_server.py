@@ -56,9 +56,9 @@ class LanguageServer:
         self._tell("textDocument/didOpen", {"textDocument": document})
         while True:
             message = self._next()
-            if message.get("method") == "textDocument/publishDiagnostics":
-                if message["params"]["uri"] == uri:
-                    return list(message["params"]["diagnostics"])
+            is_one = message.get("method") == "textDocument/publishDiagnostics"
+            if is_one and message["params"]["uri"] == uri:
+                return list(message["params"]["diagnostics"])
 
     def completions(self, uri: str, line: int, character: int) -> dict[str, dict[str, Any]]:
         """What may be written at a place (counted from 0), by label."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from language_server import LanguageServer
 
 TOP = Path(__file__).resolve().parent.parent
@@ -49,6 +50,18 @@ def test_every_property_of_every_schema_has_a_description_and_an_example(path: P
         if not (_behind(schema, part).get("description") and _is_shown(schema, part))
     ]
     assert bare == []
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_every_example_is_one(path: Path) -> None:
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    wrong = [
+        (route, example)
+        for route, part in _properties(schema, "")
+        for example in part.get("examples", ())
+        if not Draft202012Validator({**part, "$defs": schema.get("$defs", {})}).is_valid(example)
+    ]
+    assert wrong == []
 
 
 def _properties(part: Any, route: str) -> Iterator[tuple[str, dict[str, Any]]]:
