@@ -6,6 +6,7 @@ Here the pieces of the room come together; what a value means is left to `schema
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -143,10 +144,10 @@ class Document:
         behind = min(first + max(length or 1, 1), end)
         return entry.start + spelled[first], max(spelled[behind] - spelled[first], 1)
 
-    def _positions(self, entry: Entry, value: Any) -> list[int]:
+    def _positions(self, entry: Entry, value: Any) -> Sequence[int]:
         source = self.text[entry.start : entry.end]
         if entry.kind == RAW or not isinstance(value, str):
-            return list(range(len(source) + 1)) if entry.is_scalar else [0]
+            return range(len(source) + 1) if entry.is_scalar else [0]
         return positions(source, "" if entry.kind == PLAIN else entry.kind, value)
 
 
