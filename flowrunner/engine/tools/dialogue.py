@@ -103,9 +103,11 @@ class Dialogue:
         """A request and its answer; in another way where the API does not take the first."""
         turn = (address.attempt, address.turn)
         calls = [call for call in self.calls if (call.attempt, call.turn) == turn]
+        before = self.unit.before
+        asks_again = before is not None and before.status == "unknown"
         while True:
             request = self._request(body)
-            outcome = await self.caller.answer(address, request, calls)
+            outcome = await self.caller.answer(address, request, calls, asks_again=asks_again)
             if not isinstance(outcome, GiveUp) or not self._finds_a_way(outcome.code, request):
                 return request, outcome
             await self.history.recall()
