@@ -294,3 +294,15 @@ def test_a_recording_that_cannot_be_written_costs_no_result(
     assert done.status == 0
     assert done.result["text"]
     assert "warning: the recording" in done.err
+
+
+def test_a_secret_input_is_masked_and_may_be_another_one_in_a_replay(
+    notes: Project, simulator: Simulator
+) -> None:
+    flow = FLOW.replace("{ type: text, default: Ada }", "{ type: text, secret: true }")
+    notes.write("notes.yaml", flow)
+    record(notes, simulator, "notes.yaml", "-i", "who=hidden-4711")
+    text = (notes.folder / NAME).read_text(encoding="utf-8")
+    assert "hidden-4711" not in text
+    assert "Greet ***." in text
+    assert replay(notes, "notes.yaml", "-i", "who=another-0815").status == 0
