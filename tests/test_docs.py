@@ -21,6 +21,7 @@ import pytest
 from flowrunner import catalog
 from flowrunner.diagnostics import render
 from flowrunner.language.load import load_text
+from flowrunner.language.testing import read_tests
 from flowrunner.project.project_file import open_project_file
 
 TOP = Path(__file__).resolve().parent.parent
@@ -57,6 +58,12 @@ def test_every_yaml_block_is_valid(doc: Path, tmp_path: Path) -> None:
     blocks = list(YAML.finditer(doc.read_text(encoding="utf-8")))
     assert blocks
     for block in blocks:
+        if "flowrunner_test:" in block["text"]:
+            path = project_of("", tmp_path / "gallery") / "workflows/tests/block.test.yaml"
+            path.write_text(block["text"], encoding="utf-8")
+            day = datetime.date(2026, 11, 22)
+            assert render(read_tests(path, "block.test.yaml", today=day)[1]) == ""
+            continue
         if "flowrunner:" not in block["text"]:
             (tmp_path / "flowrunner.yaml").write_text(block["text"], encoding="utf-8")
             assert render(open_project_file(tmp_path)[1]) == ""

@@ -78,6 +78,11 @@ class Document:
         fault = Fault(finding.code, finding.message, *span, finding.help, finding.severity)
         return self._lines.diagnose(self.shown, fault)
 
+    def span(self, route: Route) -> tuple[int, int]:
+        """Where the source of a value begins and ends in the text, without blanks behind it."""
+        entry = self._composed.outline.entry(self._composed.outline.trace(route).value)
+        return entry.start, entry.start + len(self.text[entry.start : entry.end].rstrip())
+
     def is_plain(self, route: Route) -> bool:
         """Whether the route leads to a scalar written without quotes or block signs."""
         entry = self._entry(route)
