@@ -362,6 +362,9 @@ RULES: dict[str, str] = {
     # The project file.
     "base-url": "An address is whole and encrypted, and holds no password.",
     "key-name": "A key is named by its variable, and is sent to its own host only.",
+    # Files of tests.
+    "case": "A case is named once, and is answered by a recording or by replies.",
+    "pattern": "A pattern is a regular expression without a repeat inside a repeat.",
     # Templates and expressions.
     "dynamic-step": "`steps`, `inputs` and `previous` are followed by a literal name.",
     "free-text": "Free text of a model is not compared with a literal; a declared choice is.",

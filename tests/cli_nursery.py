@@ -26,6 +26,7 @@ PRELOADED = (
     "flowrunner.cli.looking",
     "flowrunner.cli.running",
     "flowrunner.cli.starting",
+    "flowrunner.cli.testing",
     "tests.crash_driver",
 )
 _LONGEST = 1 << 20

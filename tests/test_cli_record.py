@@ -294,3 +294,41 @@ def test_a_recording_that_cannot_be_written_costs_no_result(
     assert done.status == 0
     assert done.result["text"]
     assert "warning: the recording" in done.err
+
+
+def test_a_secret_input_is_masked_and_may_be_another_one_in_a_replay(
+    notes: Project, simulator: Simulator
+) -> None:
+    flow = FLOW.replace("{ type: text, default: Ada }", "{ type: text, secret: true }")
+    notes.write("notes.yaml", flow)
+    record(notes, simulator, "notes.yaml", "-i", "who=hidden-4711")
+    text = (notes.folder / NAME).read_text(encoding="utf-8")
+    assert "hidden-4711" not in text
+    assert "Greet ***." in text
+    assert replay(notes, "notes.yaml", "-i", "who=another-0815").status == 0
+
+
+def test_files_of_a_code_interpreter_are_kept_beside(
+    project: Project, simulator: Simulator
+) -> None:
+    flow = """\
+flowrunner: 1
+name: Sums
+defaults: { model: gpt-6-luna }
+steps:
+  - id: sums
+    prompt: Make a sheet.
+    tools: [{ type: code_interpreter, container: { type: auto } }]
+result: { made: "{{ steps.sums.files }}" }
+"""
+    project.write("sums.yaml", flow)
+    first = record(project, simulator, "sums.yaml")
+    kept = recorded(project, "recordings/sums.json")["files"]
+    assert len(kept) == len(first.result["made"]) == 1
+    made = project.latest.folder / first.result["made"][0]
+    done = replay(project, "sums.yaml")
+    assert (done.status, done.result) == (0, first.result)
+    assert (project.latest.folder / done.result["made"][0]).read_bytes() == made.read_bytes()
+    project.write("sums.yaml", flow.split("    tools", maxsplit=1)[0] + "result: { made: [] }\n")
+    record(project, simulator, "sums.yaml")
+    assert not (project.folder / "recordings/sums.files").exists()

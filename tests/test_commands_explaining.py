@@ -197,6 +197,11 @@ steps:
     at_once: 2
     write: "{{ row.name }}"
   - { id: agree, approve: Go on? }
+  - { id: pay, call: find_order, with: { number: "7" } }
+  - { id: back, prompt: Give it back., tools: [refund] }
+tools:
+  find_order: { run: [find], arguments: { number: text }, changes_things: false }
+  refund: { describe: Refund, http: { method: POST, url: "https://shop.example.com/r" } }
 """
 
 
@@ -219,6 +224,8 @@ def test_a_workflow_is_told_with_its_ways_bounds_and_reach(tmp_path: Path) -> No
         "2b.1. tell: runs the command `python3 tell.py {{ run.date }}`, which may change things",
         "once for each `row` of `inputs.rows`, 2 at a time, writes “{{ row.name }}”.",
         "asks a person: “Go on?”. Nothing below goes on before somebody agrees.",
+        "calls the tool find_order with number, which changes nothing outside.",
+        "The model may use refund.",
         "It may spend $2.00 at most, warning from $1.00 on.",
     ):
         assert part in told
@@ -226,15 +233,19 @@ def test_a_workflow_is_told_with_its_ways_bounds_and_reach(tmp_path: Path) -> No
         "Models": ["gpt-6-luna"],
         "Hosts": [
             "the server of the Responses API (OPENAI_BASE_URL or `flowrunner.yaml` says which)",
-            "example.com, opened by the provider",
             "who.int and un.org, searched by the provider",
-            "mcp.example.com, an MCP server asked by the provider",
+            "shop.example.com, by refund",
+            "mcp.example.com, by look",
+            "example.com, by look",
         ],
-        "Commands": ["`python3 tell.py {{ run.date }}`, by tell"],
-        "Variables": ["`SHOP_TOKEN`, for the commands that name it"],
+        "Commands": ["`find`, by find_order", "`python3 tell.py {{ run.date }}`, by tell"],
+        "Variables": ["`SHOP_TOKEN`, by tell"],
         "Reads": ["what the input rows names"],
-        "Saves": ["`out/told.txt`"],
-        "People": ["somebody who agrees to agree"],
+        "Saves": ["`out/told.txt`, by tell"],
+        "People": [
+            "somebody who agrees to each call of refund by a model",
+            "somebody who agrees to agree",
+        ],
     }
 
 

@@ -15,7 +15,7 @@ from flowrunner.journal.decisions import decide
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.tool_calls import ToolCallState
 from flowrunner.responses.outcome import Answered, Outcome
-from tests.engine_world import HEAD, Ended, World, answered, in_turn, refused
+from tests.engine_world import HEAD, Ended, World, answered, in_turn, lost, refused
 
 SHOP = """
 import json, sys
@@ -442,6 +442,19 @@ def test_a_failure_between_turns_is_gone_on_from(world: ToolWorld) -> None:
     assert ended.end.exit_status is ExitStatus.ENVIRONMENT
     assert "tools called so far: `find`" in (ended.state.steps["help"].message or "")
     ended = world.again(answered("ok"))
+    assert ended.end.exit_status is ExitStatus.DONE
+    assert list(ended.sender.bodies) == ["run-1/help/1.2.2"]
+    assert len(world.done) == 1
+
+
+def test_a_lost_answer_is_asked_for_again_from_its_turn_and_no_tool_runs_twice(
+    world: ToolWorld,
+) -> None:
+    world.answers = {"help": True}
+    ended = world.tools(ONE, asks(REFUND), lost())
+    assert ended.end.exit_status is ExitStatus.HELD
+    assert world.again().sender.bodies == {}
+    ended = world.again(answered("ok"), asks_held=True)
     assert ended.end.exit_status is ExitStatus.DONE
     assert list(ended.sender.bodies) == ["run-1/help/1.2.2"]
     assert len(world.done) == 1

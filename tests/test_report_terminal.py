@@ -287,7 +287,7 @@ def test_the_end_bad() -> None:
     keeps = "(keeps the finished step, pays only for what is left)"
     assert closing_lines(report_of(failed()), FOLDER, Style(width=88)) == [
         "",
-        "✗ Stopped: 1 of 4 steps failed · 1 ran · 2 cancelled · $0.00014",
+        "✗ Stopped: 1 of 4 steps failed · 1 ran · 2 cancelled · $0.00014 spent",
         "  triage      The model's answer did not match the shape you asked for: `team` must be",
         "              one of `billing`, `bug`, `other`, found the text `complaints`.",
         "              workflows/ticket_triage.yaml:36",
@@ -388,7 +388,7 @@ def test_calls_of_tools_are_told_when_they_have_ended() -> None:
     lines = [line for line in _progress(with_tools()) if " reply " in line]
     assert [line.split("reply", 1)[1].strip() for line in lines[:-1]] == [
         "find_order answered in 0.2s",
-        'somebody must agree: call `refund`, which changes things   order: "17"',
+        'somebody must agree: call `refund`, which changes things order: "17"',
         "Ada agreed: it was late",
         "refund answered in 0.2s",
         "nuke was not run: there is no tool `nuke`",
@@ -400,10 +400,10 @@ def test_show_tells_each_call_with_what_it_was_given() -> None:
     lines = show_step_lines(step, PLAIN)
     at = lines.index("Tools")
     assert lines[at + 1 : at + 7] == [
-        '  find_order {"order":"17"}',
+        '  find_order {"order": "17"}',
         "    It answered in 0.2s.",
-        '    {"state":"<b>sent</b>"}',
-        '  refund {"order":"17"}',
+        '    {"state": "<b>sent</b>"}',
+        '  refund {"order": "17"}',
         "    It answered in 0.2s. Ada agreed: it was late.",
         "    refunded",
     ]

@@ -36,6 +36,9 @@ SECTIONS = {
         "approve": ("running", "Agree to a step that asks, or not."),
         "cancel": ("running", "End a run for good, wherever it is at work."),
     },
+    "Test": {
+        "test": ("testing", "Run the cases of files of tests, without a key."),
+    },
     "Look": {
         "runs": ("looking", "List the runs of this project."),
         "show": ("looking", "Show a run, or one step of it."),

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from flowrunner.catalog import table
 from flowrunner.commands.finishing import tell_end
-from flowrunner.commands.hiding import handed_secrets
 from flowrunner.commands.people import Ask, Somebody
 from flowrunner.commands.recording import recording_shown
 from flowrunner.commands.telling import Teller
@@ -59,8 +58,8 @@ def open_wire(plan: Plan, proxies: Mapping[str, str], answering: Answering | Non
 @dataclass(slots=True)
 class Going:
     """A run at work in this process. `endpoints` has each provider that it asks, by name; `ask`
-    puts a question to the person at the terminal; `secrets` are the values of secret inputs; `keep`
-    is called with the end, before it is told."""
+    puts a question to the person at the terminal; `keep` is called with the end, before that is
+    told."""
 
     plan: Plan
     journal: Journal
@@ -68,15 +67,14 @@ class Going:
     operator: Operator
     viewer: Viewer
     wire: Wire
+    scrubber: Scrubber
     ask: Ask | None = None
-    secrets: tuple[str, ...] = ()
     keep: Callable[[ExitStatus], None] | None = None
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
-        handed = handed_secrets(self.plan.workflow, os.environ)
-        scrubber = Scrubber((*self.operator.secrets(), *self.secrets, *handed))
+        scrubber = self.scrubber
         watching = self._watching(scrubber)
         passing = None if watching is None else watching.lines
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)

@@ -6,7 +6,6 @@ What stands in them is left to `recordings`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,9 +84,7 @@ def recording_shown(name: str | None) -> str | None:
     return None if name is None else f"{FOLDER}/{name}.json"
 
 
-def answering(
-    plan: Plan, secrets: Iterable[str], found: Recording | None = None
-) -> Answering | None:
+def answering(plan: Plan, scrubber: Scrubber, found: Recording | None = None) -> Answering | None:
     """What answers a run that replays; None for any other. Raises UsageError where its recording
     cannot be used any more."""
     name = plan.settings.replays
@@ -95,18 +92,18 @@ def answering(
         return None
     if found is None:
         found = read_recording(Path(os.path.relpath(path_of(plan.workflow.folder, name))))
-    canon = Canon(Scrubber(secrets), plan.run)
+    canon = Canon(scrubber, plan.run)
     return Replay(found, canon, recording_shown(name) or name).answer
 
 
 def keep_recording(
-    plan: Plan, journal: Journal, secrets: Iterable[str], viewer: Viewer, status: ExitStatus
+    plan: Plan, journal: Journal, scrubber: Scrubber, viewer: Viewer, status: ExitStatus
 ) -> None:
     """Write the recording that a run was to leave, if it was."""
     name = plan.settings.records_to
     if name is None:
         return
-    taken = take(journal, journal.replay(), Scrubber(secrets))
+    taken = take(journal, journal.replay(), scrubber)
     if not taken.entries:
         viewer.progress("warning: nothing was answered, so that no recording was written")
         return

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
+from flowrunner.commands.hiding import handed_secrets
 from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
@@ -100,7 +102,7 @@ def start(
     secrets = secret_values(loaded.inputs, read.values)
     inputs = Scrubber(operator.secrets()).scrub_json(read.values)
     clock = SystemClock()
-    settings = _settings(loaded, operator, options, ask)
+    settings = settings_of(loaded, operator, options, ask)
     settings = replace(settings, **wishes(loaded, operator.project, options))
     taken = recordings(loaded, options)
     settings = replace(settings, **taken.settings)
@@ -113,19 +115,19 @@ def start(
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
-        first = _first_event(replace(plan, run=folder.name))
+        first = first_event(replace(plan, run=folder.name))
         # The run begins now: to ask git where it came from is no part of it.
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
-        known = (*operator.secrets(), *secrets)
-        wire = open_wire(plan, operator.proxies, answering(plan, known, taken.replayed))
+        scrubber = scrubber_of(plan.workflow, operator, secrets)
+        wire = open_wire(plan, operator.proxies, answering(plan, scrubber, taken.replayed))
         frozen = plan.frozen(operator.project)
         frozen["sources"] = freeze_sources(read.sources)
         frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
-            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
-            return _run(going, first, known, options)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
+            return _run(going, first, options)
 
 
 def _endpoints(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping[str, Endpoint]]:
@@ -135,18 +137,22 @@ def _endpoints(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping
     return open_endpoints(operator, plan.providers, simulate=decided.simulated, replay=replays)
 
 
-def _run(
-    going: Going, first: RunStarted | RunResumed, known: tuple[str, ...], options: RunOptions
-) -> ExitStatus:
+def scrubber_of(workflow: Workflow, operator: Operator, secrets: Iterable[str]) -> Scrubber:
+    """What masks all that a run knows to be secret: of the operator, of its inputs, of its
+    programs."""
+    return Scrubber((*operator.secrets(), *secrets, *handed_secrets(workflow, os.environ)))
+
+
+def _run(going: Going, first: RunStarted | RunResumed, options: RunOptions) -> ExitStatus:
     """Let a run go on until it ends, and keep its recording where it was to leave one."""
-    going.keep = lambda end: keep_recording(going.plan, going.journal, known, going.viewer, end)
+    going.keep = partial(keep_recording, going.plan, going.journal, going.scrubber, going.viewer)
     return going.run(first, as_json=options.as_json)
 
 
 def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, Workflow, str]:
     """The settings that a workflow is run with, the workflow without errors, its warnings."""
     find_file(path)
-    operator = _operator(path, options)
+    operator = operator_of(path, options)
     workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
     return operator, workflow, warnings
 
@@ -165,7 +171,7 @@ def resume(
         state = journal.replay()
         _check_wanted(journal, state.run)
         kept = Kept(journal, state, project_of(folder))
-        operator = _operator(kept.folder, options)
+        operator = operator_of(kept.folder, options)
         scrubber = Scrubber(operator.secrets())
         kept = replace(kept, scrubber=scrubber, providers=operator.known_providers)
         kept.show(viewer)
@@ -175,13 +181,13 @@ def resume(
         plan = _decided(kept.plan(viewer), operator, options)
         plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
-        known = (*operator.secrets(), *secrets)
+        scrubber = scrubber_of(plan.workflow, operator, secrets)
         with _endpoints(plan, operator) as endpoints:
-            wire = open_wire(plan, operator.proxies, answering(plan, known))
-            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
+            wire = open_wire(plan, operator.proxies, answering(plan, scrubber))
+            going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
             began = state.started_at is not None
-            first = _again(plan, journal) if began else _first_event(plan)
-            return _run(going, first, known, options)
+            first = _again(plan, journal) if began else first_event(plan)
+            return _run(going, first, options)
 
 
 def _check_wanted(journal: Journal, run: str) -> None:
@@ -263,7 +269,7 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         raise UsageError("nothing was sent", help="`flowrunner plan` shows what would be run")
 
 
-def _settings(
+def settings_of(
     workflow: Workflow, operator: Operator, options: RunOptions, ask: Ask | None
 ) -> Settings:
     model = options.model or operator.model
@@ -324,12 +330,13 @@ def _budget(operator: Operator, options: RunOptions) -> Money | None:
     return in_force((operator.budget, None if most is None else Money(stop_at_usd=most)))
 
 
-def _operator(start_: Path, options: RunOptions) -> Operator:
+def operator_of(start_: Path, options: RunOptions) -> Operator:
     overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     return load_settings(start_, os.environ, overrides)
 
 
-def _first_event(plan: Plan) -> RunStarted:
+def first_event(plan: Plan) -> RunStarted:
+    """The beginning of a run, as its journal keeps it."""
     return RunStarted(
         at=plan.started_at,
         run=plan.run,

@@ -15,6 +15,8 @@ from flowrunner.commands.checking import today
 from flowrunner.diagnostics import did_you_mean
 from flowrunner.errors import UsageError
 from flowrunner.language.load import load
+from flowrunner.language.paths import is_absolute
+from flowrunner.language.touching import touched
 from flowrunner.language.workflow import CallWorkflow, Command, Workflow
 
 DEFAULT = "hello"
@@ -83,6 +85,7 @@ def _files(workflow: Workflow, text: str) -> list[str]:
     found = {
         path.relative_to(folder).as_posix()
         for name in named
+        if name and not is_absolute(name)
         for path in folder.glob(name)
         if path.is_file()
     }
@@ -96,6 +99,8 @@ def _named(workflow: Workflow) -> Iterator[str]:
     for known in workflow.inputs:
         if isinstance(known.default, str) and known.shape.kind in ("file", "files", "table"):
             yield known.default
+    for touch in touched(workflow):
+        yield from (word for word in touch.name.split() if touch.by in workflow.tools)
     for step in workflow.all_steps():
         if isinstance(step.verb, Command):
             yield from (word for word in step.verb.argv if isinstance(word, str) and "/" in word)

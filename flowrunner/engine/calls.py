@@ -97,16 +97,25 @@ class Caller:
     _waited_s: float = 0.0
 
     async def answer(
-        self, address: Address, body: dict[str, JSON], earlier: Sequence[CallState] = ()
+        self,
+        address: Address,
+        body: dict[str, JSON],
+        earlier: Sequence[CallState] = (),
+        *,
+        asks_again: bool = False,
     ) -> Answered | GiveUp | Hold | Later:
         """Ask until there is an answer to work with. `earlier` are the journaled POSTs of this
         turn, which a resume takes up: an answer that is on disk is not asked for again, and one
-        that is still to come is looked for.
+        that is still to come is looked for. `asks_again` is a person's wish to ask once more for
+        one that was lost and held.
 
         Raises Stopped when the run is ended meanwhile, BudgetRefusal when the money is not there.
         """
         self._tries, self._waited_s = _tries_of(earlier), 0.0
-        outcome, decision = await self._take_up(earlier, body)
+        outcome: Outcome | None = None
+        decision: Decision | Later = Retry(0.0, "")
+        if not asks_again or not earlier or earlier[-1].state != "lost":
+            outcome, decision = await self._take_up(earlier, body)
         address = replace(address, post=len(earlier))
         while not isinstance(decision, Accept):
             if isinstance(decision, GiveUp | Hold | Later):

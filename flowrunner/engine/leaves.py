@@ -116,7 +116,7 @@ def begun_at(before: StepState | None, mark: str, recheck: bool = True) -> int |
 def _was_cut_off(before: StepState, calls: Sequence[CallState]) -> bool:
     """Whether a step ended between the turns of its dialogue, all of which are on record."""
     if before.status == "unknown":
-        return before.reason == TOOL_LOST
+        return before.reason == TOOL_LOST or (bool(calls) and calls[-1].turn > 1)
     if before.status != "failed" or not calls:
         return False
     last = calls[-1]

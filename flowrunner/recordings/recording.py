@@ -6,6 +6,7 @@ at all. What stands in an entry is left to `taking`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,7 @@ FOLDER = "recordings"
 FORMAT = 1
 MOST_BYTES = 64 * 1024 * 1024
 
+_HASH = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -52,6 +54,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that an answer named and that was fetched: `path` below the base URL, its bytes, None
+    where they are gone."""
+
+    path: str
+    sha256: str
+    content: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """The replies of one run, given by `provider`. `started_at` is Unix time: what `run.date` said
     in it."""
@@ -61,6 +73,7 @@ class Recording:
     run: str
     started_at: float
     entries: tuple[Entry, ...]
+    files: tuple[Fetched, ...] = ()
 
     def text(self) -> str:
         """The document, the same for the same entries in whatever order."""
@@ -72,6 +85,7 @@ class Recording:
             "run": self.run,
             "started_at": self.started_at,
             "replies": [_as_json(entry) for entry in sorted(self.entries, key=_place)],
+            "files": {each.path: each.sha256 for each in sorted(self.files, key=_name)},
         }
         return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
@@ -79,6 +93,7 @@ class Recording:
         """Put it in the place of what stands there. Raises EnvironmentFault."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _write_files(_beside(path), self.files)
             content = self.text().encode("utf-8", "replace")
             write_atomically(path, content, private=False)
         except OSError as fault:
@@ -120,7 +135,45 @@ def read_recording(path: Path) -> Recording:
         value["run"],
         float(value["started_at"]),
         tuple(_from_json(entry) for entry in value["replies"]),
+        tuple(
+            Fetched(name, sha256, _content(_beside(path) / sha256, sha256))
+            for name, sha256 in value.get("files", {}).items()
+        ),
     )
+
+
+def _name(file: Fetched) -> str:
+    return file.path
+
+
+def _beside(path: Path) -> Path:
+    """The folder of the files of a recording, each under its hash."""
+    return path.with_name(f"{path.stem}.files")
+
+
+def _write_files(folder: Path, files: Iterable[Fetched]) -> None:
+    """Write the files of a recording, and take away those of an earlier one. Raises OSError."""
+    wanted = {each.sha256: each.content for each in files if each.content is not None}
+    if wanted:
+        folder.mkdir(exist_ok=True)
+    for sha256, content in wanted.items():
+        write_atomically(folder / sha256, content, private=False)
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _HASH.fullmatch(path.name) and path.name not in wanted:
+            path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _content(path: Path, sha256: str) -> bytes | None:
+    """The bytes of a kept file; None where they are gone, or are others."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else b""
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
 
 _AGAIN = "`flowrunner run --record` makes it anew"

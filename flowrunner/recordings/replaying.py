@@ -62,6 +62,9 @@ class Replay:
             return _free({"id": f"conv_replayed_{self._begun}", "object": "conversation"})
         if asked.method == "POST" and asked.path.endswith("/files"):
             return _uploaded(asked)
+        for file in self.recording.files:
+            if asked.path.endswith(f"/{file.path}") and file.content is not None:
+                return Answer(200, file.content, {"content-type": "application/octet-stream"})
         raise self._miss(f"nothing is recorded for {asked.method} `{asked.path}`")
 
     def _paid(self, path: str, asked: Asked) -> Answer:

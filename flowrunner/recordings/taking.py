@@ -6,14 +6,17 @@ for nothing. How requests become comparable is left to `canonical`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowrunner.events import JSON, ApiError
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import CallState, RunState
+from flowrunner.platform import open_inside
 from flowrunner.recordings.canonical import Canon, key_of
-from flowrunner.recordings.recording import Entry, Recording
+from flowrunner.recordings.recording import MOST_BYTES, Entry, Fetched, Recording
+from flowrunner.responses.artefacts import artefacts
 from flowrunner.secrets import Scrubber
 
 COMPACTED = "response.compaction"
@@ -25,7 +28,38 @@ def take(journal: Journal, state: RunState, scrubber: Scrubber) -> Recording:
     canon = Canon(scrubber, state.run)
     entries = [_entry(call, journal, canon) for call in _last_calls(state)]
     started_at = state.started_at or journal.created_at
-    return Recording(state.workflow, state.provider, state.run, started_at, tuple(entries))
+    fetched = _fetched(journal, state)
+    files = tuple(each for each in fetched if not _holds_secret(each, scrubber))
+    return Recording(state.workflow, state.provider, state.run, started_at, tuple(entries), files)
+
+
+def _fetched(journal: Journal, state: RunState) -> Iterator[Fetched]:
+    """The files that answers named and the run fetched, as far as it is sure which is which."""
+    for unit, step in state.steps.items():
+        answered = [call for call in step.calls if call.state == "answered"]
+        saved = (journal.result(unit) or {}).get("files") if answered else None
+        if not saved:
+            continue
+        found = artefacts(_reply(answered[-1], journal))
+        if len(found) != len(saved):
+            continue
+        for artefact, name in zip(found, saved, strict=True):
+            content = None if artefact.path is None else _read(journal, name)
+            if artefact.path is not None and content is not None:
+                yield Fetched(artefact.path, hashlib.sha256(content).hexdigest(), content)
+
+
+def _holds_secret(file: Fetched, scrubber: Scrubber) -> bool:
+    """Whether a file is better left out: its bytes cannot be masked."""
+    return scrubber.finds_in((file.content or b"").decode("utf-8", "replace"))
+
+
+def _read(journal: Journal, name: str) -> bytes | None:
+    try:
+        with open_inside(journal.folder.resolve(), name.split("/")) as file:
+            return file.read(MOST_BYTES)
+    except OSError:
+        return None
 
 
 def _last_calls(state: RunState) -> Iterator[CallState]:

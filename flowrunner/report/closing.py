@@ -145,7 +145,8 @@ def _headline(report: JSON, style: Style) -> str:
     else:
         first = f"{words} {short_sentence(report).rstrip('.')}"
         others = {**tally, "total": 0} | {"failed": 0}
-        facts = [*tally_words(others), price]
+        is_known = verdict["cost_is_complete"] and not report["run"]["simulated"]
+        facts = [*tally_words(others), f"{price} spent" if is_known else price]
     dot = " · " if style.utf8 else " - "
     said = dot.join([style.paint(style.line(first), "bold"), *(style.line(f) for f in facts if f)])
     return f"{style.mark(look)} {said}"

@@ -205,7 +205,8 @@ class ProgressLines:
         unit = event.address.unit
         if isinstance(event, ApprovalAsked):
             self._at_work.unit(unit).has_asked = True
-            return self._lines("waiting", unit, f"somebody must agree: {event.text}")
+            text = " ".join(event.text.split())
+            return self._lines("waiting", unit, f"somebody must agree: {text}")
         why = f": {event.why}" if event.why else ""
         said = f"{event.by} {'agreed' if event.granted else 'did not agree'}{why}"
         return self._lines("succeeded" if event.granted else "cancelled", unit, said)

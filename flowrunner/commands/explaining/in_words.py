@@ -17,6 +17,7 @@ from flowrunner.commands.explaining.touching import touches
 from flowrunner.events import JSON
 from flowrunner.language.forms import Form, Leaf, text_of
 from flowrunner.language.shapes import MISSING, Missing
+from flowrunner.language.tools import WorkflowTool
 from flowrunner.language.workflow import Branch, CallWorkflow, Input, Step, Workflow
 from flowrunner.report.figures import count, duration
 
@@ -42,11 +43,20 @@ def _called(workflow: Workflow) -> Iterator[tuple[str, Workflow]]:
     seen = {workflow.shown}
     waiting = [workflow]
     while waiting:
-        for step in waiting.pop(0).all_steps():
-            if isinstance(step.verb, CallWorkflow) and step.verb.workflow.shown not in seen:
-                seen.add(step.verb.workflow.shown)
-                waiting.append(step.verb.workflow)
-                yield step.verb.path, step.verb.workflow
+        for path, called in _calls(waiting.pop(0)):
+            if called.shown not in seen:
+                seen.add(called.shown)
+                waiting.append(called)
+                yield path, called
+
+
+def _calls(workflow: Workflow) -> Iterator[tuple[str, Workflow]]:
+    for tool in workflow.tools.values():
+        if isinstance(tool.kind, WorkflowTool):
+            yield tool.kind.path, tool.kind.workflow
+    for step in workflow.all_steps():
+        if isinstance(step.verb, CallWorkflow):
+            yield step.verb.path, step.verb.workflow
 
 
 def _one(workflow: Workflow) -> list[str]:

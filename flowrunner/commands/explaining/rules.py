@@ -14,17 +14,24 @@ from pathlib import Path
 from flowrunner.commands.checking import today
 from flowrunner.diagnostics import RULES, Diagnostic
 from flowrunner.language.document import read
-from flowrunner.language.load import load_text
+from flowrunner.language.load import load, load_text
 from flowrunner.project.project_file import read_project_file
+from flowrunner.project.providers import known_providers
 
 _FRAME = "flowrunner: 1\nname: Example\ndefaults: { model: gpt-6-luna }\n"
 _NAME = "example.yaml"
+_PROJECT = """\
+providers:
+  local: { base_url: http://127.0.0.1:11434/v1, supports: { store: false } }
+  azure: { base_url: https://NAME.openai.azure.com/openai/v1, key_env: AZURE_OPENAI_API_KEY }
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """A mistake and the same without it. `kind` is what the texts are: steps and inputs of a file,
-    a `whole` file, a `project` file, or `words`. `files` stand beside the workflow."""
+    a `whole` file, one `beside` a project file, a `project` file, or `words`. `files` stand beside
+    the workflow."""
 
     code: str
     wrong: str
@@ -38,6 +45,8 @@ class Mistake:
             return []
         if self.kind == "project":
             return _said_of_project(text)
+        if self.kind == "beside":
+            return _said_beside_project({**self.files, _NAME: text})
         whole = text if self.kind == "whole" else _FRAME + text
         nowhere = Path(tempfile.gettempdir()) / "flowrunner-nowhere"
         return load_text(whole, _NAME, nowhere, today=today(), files=self.files)[1]
@@ -83,3 +92,13 @@ def _said_of_project(text: str) -> list[Diagnostic]:
         path = Path(folder, "flowrunner.yaml")
         path.write_text(text, encoding="utf-8")
         return read_project_file(path, path.name)[1]
+
+
+def _said_beside_project(files: Mapping[str, str]) -> list[Diagnostic]:
+    """What is said of a workflow under a project file that declares two providers."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in {"flowrunner.yaml": _PROJECT, **files}.items():
+            Path(folder, name).write_text(text, encoding="utf-8")
+        project, _ = read_project_file(Path(folder, "flowrunner.yaml"), "flowrunner.yaml")
+        known = None if project is None else known_providers(project)
+        return load(Path(folder, _NAME), _NAME, today=today(), providers=known)[1]

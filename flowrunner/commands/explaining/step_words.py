@@ -12,6 +12,7 @@ from flowrunner.events import JSON
 from flowrunner.language.forms import Form, Leaf, text_of
 from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import Shape, alternatives
+from flowrunner.language.tools import CallTool
 from flowrunner.language.workflow import (
     Approve,
     Branch,
@@ -141,6 +142,12 @@ def _call(call: CallWorkflow) -> str:
     return f"runs the workflow `{call.path}`{given}"
 
 
+def _call_tool(call: CallTool) -> str:
+    given = f" with {listed(call.with_)}" if call.with_ else ""
+    effect = "may change things outside" if call.tool.changes_things else "changes nothing outside"
+    return f"calls the tool {call.name}{given}, which {effect}"
+
+
 def _branch(branch: Branch) -> str:
     return f"goes one of {counted(_ways(branch), 'way')}, by `{branch.on.source.text.strip()}`"
 
@@ -153,6 +160,7 @@ _DEEDS: Mapping[type, Callable[..., str]] = {
     Prompt: _ask,
     Command: _command,
     CallWorkflow: _call,
+    CallTool: _call_tool,
     Branch: _branch,
     Write: lambda verb: f"writes {brief(verb.template.source.text)}",
     SetValues: lambda verb: f"works out {listed(verb.values)}",
@@ -167,7 +175,7 @@ def _outcome(step: Step) -> list[str]:
     """What the step's answer looks like, and where it is kept."""
     found = []
     verb = step.verb
-    if isinstance(verb, Prompt | Command) and verb.output is not None:
+    if isinstance(verb, Prompt | Command | CallTool) and verb.output is not None:
         found.append(f"Its answer is {_fields(verb.output)}.")
     elif isinstance(verb, Prompt | Command) and verb.schema is not None:
         found.append("Its answer follows a JSON Schema.")

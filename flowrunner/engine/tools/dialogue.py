@@ -107,10 +107,12 @@ class Dialogue:
         """
         turn = (address.attempt, address.turn)
         calls = [call for call in self.calls if (call.attempt, call.turn) == turn]
+        before = self.unit.before
+        asks_again = before is not None and before.status == "unknown"
         while True:
             request = self._request(body)
             try:
-                outcome = await self.caller.answer(address, request, calls)
+                outcome = await self.caller.answer(address, request, calls, asks_again=asks_again)
             except BudgetRefusal as refusal:
                 message = self._so_far(refusal.message)
                 raise type(refusal)(message, help=refusal.help) from None

@@ -6,6 +6,7 @@ Here the pieces of the room come together; what a value means is left to `schema
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +78,11 @@ class Document:
         fault = Fault(finding.code, finding.message, *span, finding.help, finding.severity)
         return self._lines.diagnose(self.shown, fault)
 
+    def span(self, route: Route) -> tuple[int, int]:
+        """Where the source of a value begins and ends in the text, without blanks behind it."""
+        entry = self._composed.outline.entry(self._composed.outline.trace(route).value)
+        return entry.start, entry.start + len(self.text[entry.start : entry.end].rstrip())
+
     def is_plain(self, route: Route) -> bool:
         """Whether the route leads to a scalar written without quotes or block signs."""
         entry = self._entry(route)
@@ -143,10 +149,10 @@ class Document:
         behind = min(first + max(length or 1, 1), end)
         return entry.start + spelled[first], max(spelled[behind] - spelled[first], 1)
 
-    def _positions(self, entry: Entry, value: Any) -> list[int]:
+    def _positions(self, entry: Entry, value: Any) -> Sequence[int]:
         source = self.text[entry.start : entry.end]
         if entry.kind == RAW or not isinstance(value, str):
-            return list(range(len(source) + 1)) if entry.is_scalar else [0]
+            return range(len(source) + 1) if entry.is_scalar else [0]
         return positions(source, "" if entry.kind == PLAIN else entry.kind, value)
 
 

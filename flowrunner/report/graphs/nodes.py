@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flowrunner.language.request import Prompt
+from flowrunner.language.tools import CallTool
 from flowrunner.language.workflow import Branch, CallWorkflow, Command, Step, Workflow
 from flowrunner.visible import one_line
 
@@ -72,6 +73,8 @@ def _what(step: Step) -> str:
     if isinstance(verb, Command):
         first = verb.argv[0]
         return f"run {first if isinstance(first, str) else first.source}"
+    if isinstance(verb, CallTool):
+        return f"call {verb.name}"
     if isinstance(verb, CallWorkflow):
         return f"workflow {verb.path}"
     if isinstance(verb, Branch):
