@@ -310,8 +310,8 @@ def undefined_name(name: str, known: Sequence[str]) -> TemplateFault:
         message = f"`{name}` is a function, not a value"
         return TemplateFault("undefined", message, f"write `{function.form}`")
     if name in _OF_ENTRIES:
-        fix = f"{_OF_ENTRIES[name]} inside a `for_each`; `as: NAME` calls the entry otherwise"
-        return TemplateFault("undefined", f"there is no `{name}` here", fix)
+        inside = f"{_OF_ENTRIES[name]} inside a `for_each`; `as: NAME` calls the entry otherwise"
+        return TemplateFault("undefined", f"there is no `{name}` here", inside)
     near = near_miss(name, known)
     fix = None if near else f"put quotes around it if it is a text: `'{name}'`"
     return TemplateFault("undefined", f"there is nothing called `{name}` here{near}", fix)
