@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,9 @@ Form: TypeAlias = Literal["full", "concise", "json", "github"]
 MOST_SHOWN = 20
 
 _WINDOW = 100  # columns of a source line that are shown
+_AROUND = 400  # characters of it on each side of a place that are looked at for that
+_LONGEST = 1_000  # characters of a sentence
+_LONG_WORDS = re.compile("`([^`]{160})[^`]{41,}`")
 _TAB = 4
 _SEVERITIES: dict[Severity, int] = {"error": 0, "warning": 1, "hint": 2}
 _COLOURS: dict[Severity, str] = {"error": "\x1b[1;31m", "warning": "\x1b[33m", "hint": "\x1b[36m"}
@@ -141,7 +145,14 @@ def _headline(diagnostic: Diagnostic, colour: bool, colon: str = ":") -> str:
     if colour:
         kind = f"{_COLOURS[diagnostic.severity]}{kind}{_PLAIN}"
     where = f"{one_line(place.path)}:{place.line}:{place.column}"
-    return f"{where}: {kind}{colon} {one_line(diagnostic.message)}"
+    return f"{where}: {kind}{colon} {one_line(_short(diagnostic.message))}"
+
+
+def _short(sentence: str) -> str:
+    """A sentence of a bearable length, however long what it repeats of the file is."""
+    if len(sentence) <= _LONGEST:
+        return sentence
+    return _LONG_WORDS.sub("`\\1…`", sentence)[:_LONGEST]
 
 
 def _concise(diagnostic: Diagnostic, colour: bool) -> str:
@@ -158,7 +169,7 @@ def _full(diagnostic: Diagnostic, colour: bool) -> str:
             caret = f"{_COLOURS[diagnostic.severity]}{caret}{_PLAIN}"
         lines += [f"{gutter} |", f"{number} | {text}".rstrip(), f"{gutter} | {caret}"]
     if diagnostic.help:
-        lines.append(f"{gutter} = help: {one_line(diagnostic.help)}")
+        lines.append(f"{gutter} = help: {one_line(_short(diagnostic.help))}")
     if colour:
         lines = [lines[0], *(_dim_gutter(line, len(gutter) + 2) for line in lines[1:])]
     return "".join(f"{line}\n" for line in lines)
@@ -170,13 +181,16 @@ def _dim_gutter(line: str, width: int) -> str:
 
 def _excerpt(line: str, place: Place) -> tuple[str, str]:
     """The part of a source line around a span, safe to print, and the carets for the line below."""
-    cells = _cells(line)
-    start = min(place.column - 1, len(cells))
+    left = max(min(place.column - 1, len(line)) - _AROUND, 0)
+    right = left + 2 * _AROUND
+    cells = _cells(line[left:right])
+    start = min(place.column - 1 - left, len(cells))
     end = max(min(start + place.length, len(cells)), start)
     widths = [columns(cell) for cell in cells]
     first, last = _window(widths, start, end)
-    before = ("…" if first else "") + "".join(cells[first:start])
-    behind = "".join(cells[start:last]) + ("…" if last < len(cells) else "")
+    is_cut = last < len(cells) or right < len(line)
+    before = ("…" if left or first else "") + "".join(cells[first:start])
+    behind = "".join(cells[start:last]) + ("…" if is_cut else "")
     carets = max(sum(widths[start : min(end, last)]), 1)
     return before + behind, " " * columns(before) + "^" * carets
 
@@ -227,8 +241,8 @@ def _json(ordered: Iterable[Diagnostic]) -> str:
             "length": diagnostic.place.length,
             "severity": diagnostic.severity,
             "code": diagnostic.code,
-            "message": diagnostic.message,
-            "help": diagnostic.help,
+            "message": _short(diagnostic.message),
+            "help": diagnostic.help and _short(diagnostic.help),
         }
         for diagnostic in ordered
     ]
@@ -242,8 +256,8 @@ def _github(ordered: Sequence[Diagnostic]) -> Iterator[str]:
     chosen = gravest if few else gravest[: _GITHUB_SHOWS - 1]
     for diagnostic in in_order(chosen):
         place = diagnostic.place
-        text = one_line(diagnostic.message)
-        text += f"\n{one_line(diagnostic.help)}" if diagnostic.help else ""
+        text = one_line(_short(diagnostic.message))
+        text += f"\n{one_line(_short(diagnostic.help))}" if diagnostic.help else ""
         fields = f"file={_property(place.path)},line={place.line},col={place.column}"
         title = _property(f"{diagnostic.severity}[{diagnostic.code}]")
         yield f"::{_GITHUB[diagnostic.severity]} {fields},title={title}::{_escaped(text)}"
@@ -348,6 +362,9 @@ RULES: dict[str, str] = {
     # The project file.
     "base-url": "An address is whole and encrypted, and holds no password.",
     "key-name": "A key is named by its variable, and is sent to its own host only.",
+    # Files of tests.
+    "case": "A case is named once, and is answered by a recording or by replies.",
+    "pattern": "A pattern is a regular expression without a repeat inside a repeat.",
     # Templates and expressions.
     "dynamic-step": "`steps`, `inputs` and `previous` are followed by a literal name.",
     "free-text": "Free text of a model is not compared with a literal; a declared choice is.",

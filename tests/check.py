@@ -66,7 +66,7 @@ def main() -> None:
         ("format", lambda: call(python, "-m", "ruff", "format", "--check", ".")),
         ("lint", lambda: call(python, "-m", "ruff", "check", ".")),
         ("types", lambda: call(python, "-m", "mypy")),
-        ("tests", lambda: call(python, "-m", "pytest")),
+        ("tests", lambda: call(python, "-m", "pytest", "-n", "auto")),
         ("wheel", try_wheel),
     ]
     for name, stage in stages:

@@ -19,10 +19,14 @@ from typing import Any
 
 PRELOADED = (
     "flowrunner.cli.authoring",
+    "flowrunner.cli.beginning",
     "flowrunner.cli.entry",
+    "flowrunner.cli.explaining",
+    "flowrunner.cli.formatting",
     "flowrunner.cli.looking",
     "flowrunner.cli.running",
     "flowrunner.cli.starting",
+    "flowrunner.cli.testing",
     "tests.crash_driver",
 )
 _LONGEST = 1 << 20

@@ -188,8 +188,11 @@ class Project:
         out, err = done.stdout or b"", done.stderr or b""
         return Done(done.returncode, out.decode(), err.decode())
 
-    def start_at_a_terminal(self, *words: str, **environ: str) -> Any:
-        """Start `python -m flowrunner WORDS` where a person sits; a pexpect.spawn."""
+    def start_at_a_terminal(
+        self, *words: str, size: tuple[int, int] = (24, 80), **environ: str
+    ) -> Any:
+        """Start `python -m flowrunner WORDS` where a person sits, before so many lines and columns;
+        a pexpect.spawn."""
         return pytest.importorskip("pexpect").spawn(
             sys.executable,
             ["-m", "flowrunner", *words],
@@ -197,6 +200,7 @@ class Project:
             env={**self.environ, "TERM": "xterm", "NO_COLOR": "1", **environ},
             encoding="utf-8",
             timeout=30,
+            dimensions=size,
         )
 
     @property

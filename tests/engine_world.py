@@ -292,7 +292,7 @@ def told(value: Any, content: bytes = b"") -> Told:
 
 def in_turn(**outcomes: Iterable[Outcome]) -> Script:
     """Each step's outcomes one after another; a step without any is answered."""
-    queues = {step: iter(list(found)) for step, found in outcomes.items()}
+    queues = {step: iter(found) for step, found in outcomes.items()}
 
     def script(unit: str, body: dict[str, Any]) -> Outcome:
         return next(queues[unit]) if unit in queues else answered(f"answer of {unit}")

@@ -24,8 +24,9 @@ TODAY = date(2026, 11, 22)
 SOUND = sorted((CASES / "ok").glob("*.yaml"))
 WRONG = sorted((CASES / "err").glob("*.yaml"))
 
-# Rules of the project file have their cases in a folder of their own.
+# Rules of the project file, and of files of tests, have their cases in folders of their own.
 PROJECT = {path.stem for path in (CASES.parent / "cases_project").glob("*.yaml")}
+PROJECT |= {path.stem for path in (CASES.parent / "cases_tests").glob("*.yaml")}
 
 # A folder, a pipe and 16 MiB cannot stand in a repository: test_language_document has them.
 NOT_IN_FILES = {"not-a-file", "too-big"}

@@ -1,10 +1,8 @@
-"""What an answer brought, as a person and a program find it: `show`, report, `.sources`; and the
-pitfalls of the API that have to do with who is asked for what."""
+"""What an answer brought, as a person and a program find it: `show`, report, `.sources`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +11,7 @@ from wire_server import RawServer, reply
 from flowrunner.errors import ExitStatus
 from flowrunner.report.brought import TITLES
 from flowrunner.responses.brought import read_brought
-from flowrunner.simulator import Simulator
-from tests.cli_world import KEY, Done, Project, posts
+from tests.cli_world import KEY, Done, Project
 from tests.test_responses_brought import BROUGHT, CODE, FILES, LOGPROBS, SEARCH
 
 HEAD = "flowrunner: 1\nname: Answers\ndefaults: { model: gpt-6-luna }\n"
@@ -156,67 +153,3 @@ def test_tokens_that_nobody_counted_cost_an_unknown_amount(project: Project) -> 
     numbers = project.latest.step("a")["numbers"]
     assert (numbers["tokens_are_complete"], numbers["cost_is_complete"]) == (False, False)
     assert "COST=unknown" in done.err
-
-
-# The pitfalls of the API's facts that are about models, servers and quotas.
-
-
-def test_pitfall_14_an_mcp_server_out_of_reach_fails_the_whole_request(
-    project: Project, simulate: Callable[..., Simulator]
-) -> None:
-    gone = {"message": "Error retrieving tool list from MCP server: 'docs'.", "code": None}
-    simulator = simulate([{"do": {"status": 424, "error": gone}}])
-    project.write(
-        "flow.yaml",
-        HEAD + "steps:\n  - id: a\n    prompt: hi\n    on_unknown: retry_once\n"
-        "    tools: [{ mcp: { server_label: docs, server_url: 'https://docs.example/mcp', "
-        "require_approval: never, allowed_tools: { read_only: true } } }]\n",
-    )
-    done = project.at(simulator).run("run", "flow.yaml")
-    assert done.status == ExitStatus.FAILED
-    assert len(posts(simulator)) == 2, "once more, then it is over"
-    assert "could not reach the MCP server `docs`" in " ".join(done.err.split())
-
-
-def test_pitfall_16_what_a_model_lacks_is_not_asked_of_it(project: Project) -> None:
-    flow = "steps: [{ id: a, model: gpt-4o, prompt: hi, include: [reasoning.encrypted_content] }]\n"
-    done, asked = run_at(project, FOUND, HEAD + flow)
-    assert done.status == ExitStatus.INVALID
-    assert asked is None
-    assert "error[model-lacks]" in done.err
-
-
-def test_pitfall_16_a_refused_parameter_is_named_and_not_asked_again(
-    project: Project, simulate: Callable[..., Simulator]
-) -> None:
-    error = {
-        "message": "Unsupported parameter: 'temperature'",
-        "code": "unsupported_parameter",
-        "param": "temperature",
-    }
-    simulator = simulate([{"do": {"status": 400, "error": error}}])
-    flow = "steps: [{ id: a, prompt: hi, temperature: 0.5, reasoning: { effort: none } }]\n"
-    project.write("flow.yaml", HEAD + flow)
-    done = project.at(simulator).run("run", "flow.yaml")
-    assert done.status == ExitStatus.FAILED
-    assert len(posts(simulator)) == 1
-    assert "remove `temperature` from the step: this model does not take it" in " ".join(
-        done.err.split()
-    )
-
-
-@pytest.mark.parametrize(
-    "code",
-    ["credit_balance_exhausted", "project_spend_limit_exceeded", "billing_hard_limit_reached"],
-)
-def test_pitfall_17_a_used_up_quota_is_asked_once_and_ends_the_run(
-    project: Project, simulate: Callable[..., Simulator], code: str
-) -> None:
-    error = {"message": "You exceeded your current quota", "code": code}
-    simulator = simulate([{"do": {"status": 429, "error": error, "retry_after": 0}}])
-    steps = "".join(f"  - {{ id: {name}, prompt: hi }}\n" for name in "abcdef")
-    project.write("flow.yaml", f"{HEAD}limits: {{ at_once: 1 }}\nsteps:\n{steps}")
-    done = project.at(simulator).run("run", "flow.yaml")
-    assert done.status == ExitStatus.ENVIRONMENT
-    assert len(posts(simulator)) == 1
-    assert "quota or credit of this key is used up" in " ".join(done.err.split())

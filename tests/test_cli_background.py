@@ -124,6 +124,17 @@ def test_a_response_that_is_gone_is_held(
     check_books(patient.latest, simulator)
 
 
+def test_a_response_that_others_cancelled_fails_its_step(
+    patient: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate(pace=Pace(cancelled_at_poll=1, poll_after_ms=1))
+    done = patient.at(simulator).run("run", "patient.yaml", "--wait")
+    assert done.status == ExitStatus.FAILED
+    assert "cancelled" in done.err
+    assert paid(simulator) == ["one"]
+    check_books(patient.latest, simulator)
+
+
 def signalled(
     patient: Project, simulate: Callable[..., Simulator], number: signal.Signals, *words: str
 ) -> tuple[Done, Simulator]:

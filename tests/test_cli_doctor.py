@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,16 @@ class Listener:
     colour: bool = False
     utf8: bool = True
     width: int = 100
+    height: int = 24
 
     def result(self, text: str) -> None:
         self.said.append(text)
 
     def progress(self, text: str) -> None:
         raise AssertionError(text)
+
+    def redraw(self, below: Sequence[str], above: Sequence[str] = ()) -> None:
+        raise AssertionError(below)
 
 
 @pytest.fixture

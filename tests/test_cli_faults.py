@@ -83,6 +83,12 @@ SAID_FAILED = {
     "conversation-locked": Case(
         {"status": 409, "error": "conversation_locked"}, ExitStatus.DONE, 2
     ),
+    "conversation-locked-as-400": Case(
+        {"status": 400, "error": "conversation_locked"}, ExitStatus.DONE, 2
+    ),
+    "response-failed-overloaded": Case(
+        {"response_status": "failed", "code": "server_is_overloaded"}, ExitStatus.DONE, 2
+    ),
     "response-failed-passing": Case(
         {"response_status": "failed", "code": "server_error"}, ExitStatus.DONE, 2
     ),

@@ -1,4 +1,4 @@
-"""Streamed runs as people see them: the same results, honest losses, a line that passes."""
+"""Streamed runs as people see them: the same results, honest losses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ import pytest
 from flowrunner.errors import ExitStatus
 from flowrunner.events import CallLost
 from flowrunner.simulator import Simulator
-from flowrunner.visible import columns
-from tests.cli_world import KEY, Project, check_books, kill, posts
-
-pyte = pytest.importorskip("pyte")
+from tests.cli_world import Project, check_books, kill, posts
 
 WORKFLOW = """\
 flowrunner: 1
@@ -197,88 +194,3 @@ def test_a_stream_that_is_ended_from_outside_keeps_what_had_come(
     assert STORY.startswith(lost.raw)
     assert lost.raw
     check_books(run, simulator)
-
-
-# At a terminal
-
-
-def seen_at_a_terminal(
-    project: Project, *words: str, size: tuple[int, int] = (24, 80)
-) -> tuple[str, list[str]]:
-    """All that a terminal was told, and what stands on it in the end."""
-    running = project.start_at_a_terminal(*words, COLUMNS=str(size[1]))
-    running.expect(pytest.importorskip("pexpect").EOF)
-    running.close()
-    assert running.exitstatus == ExitStatus.DONE
-    screen = pyte.Screen(size[1], 200)
-    pyte.Stream(screen).feed(running.before)
-    return running.before, [line.rstrip() for line in screen.display]
-
-
-def test_the_answer_is_seen_while_it_is_written_and_leaves_no_trace(
-    project: Project, simulate: Callable[..., Simulator]
-) -> None:
-    simulator = simulate(replies=scripted, event_delay_s=0.03)
-    project.at(simulator).write("live.yaml", WORKFLOW)
-    told, stands = seen_at_a_terminal(project, "run", "live.yaml")
-    drawn = [line for line in told.split("\r") if "writing…" in line]
-    assert len(drawn) > 2
-    assert any('story  writing… "Once upon a time' in line for line in drawn)
-    for line in drawn:
-        assert "\n" not in line
-        assert columns(line.removesuffix("\x1b[K")) < 80
-    assert not any("writing" in line for line in stands)
-    assert any(line.startswith(" ✓ story") for line in stands)
-    assert any(line.startswith(" ✓ facts") for line in stands)
-    check_books(project.latest, simulator)
-
-
-def test_a_terminal_obeys_nothing_that_a_model_writes_and_shows_no_key(
-    project: Project, simulate: Callable[..., Simulator]
-) -> None:
-    evil = f"\x1b[2J\x1b]0;owned\x07\rforged\n ✓ forged\x9b31m {KEY} and more words to come"
-    simulator = simulate(replies=lambda _: evil, event_delay_s=0.05)
-    project.at(simulator).write(
-        "live.yaml",
-        "flowrunner: 1\nname: Evil\nsteps:\n  - { id: evil, model: gpt-6-luna, prompt: Hello. ,"
-        " delivery: stream }\n",
-    )
-    told, stands = seen_at_a_terminal(project, "run", "live.yaml", size=(24, 140))
-    drawn = [line for line in told.split("\r") if "writing…" in line]
-    assert drawn
-    assert all("\x1b" not in line.removesuffix("\x1b[K") for line in drawn)
-    assert any(r"\x1b[2J\x1b]0;owned\x07\rforged\n" in line for line in drawn)
-    assert KEY[:8] not in told
-    assert not any("forged" in line for line in stands if line.startswith(" ✓"))
-
-
-def test_a_direct_answer_draws_nothing(
-    project: Project, simulate: Callable[..., Simulator]
-) -> None:
-    project.at(simulate(replies=scripted)).write(
-        "direct.yaml", WORKFLOW.replace("stream", "direct")
-    )
-    told, _ = seen_at_a_terminal(project, "run", "direct.yaml")
-    assert "writing" not in told
-    assert "\x1b[K" not in told
-
-
-def test_a_terminal_that_becomes_narrow_has_room_for_the_line(
-    project: Project, simulate: Callable[..., Simulator]
-) -> None:
-    simulator = simulate(replies=lambda _: STORY * 3, event_delay_s=0.02)
-    project.at(simulator).write(
-        "live.yaml",
-        "flowrunner: 1\nname: Live\nsteps:\n"
-        "  - { id: live, model: gpt-6-luna, prompt: Hello., delivery: stream }\n",
-    )
-    running = project.start_at_a_terminal("run", "live.yaml")
-    running.expect('writing… "[^"]{30,}"')
-    running.setwinsize(24, 40)
-    running.expect_exact("\x1b[K")
-    running.expect_exact("\x1b[K")
-    running.expect(pytest.importorskip("pexpect").EOF)
-    running.close()
-    later = [line for line in running.before.split("\r") if "writing…" in line]
-    assert later
-    assert all(columns(line.removesuffix("\x1b[K")) < 40 for line in later)

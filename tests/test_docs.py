@@ -18,12 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from flowrunner import catalog
 from flowrunner.diagnostics import render
 from flowrunner.language.load import load_text
+from flowrunner.language.testing import read_tests
 from flowrunner.project.project_file import open_project_file
 
 TOP = Path(__file__).resolve().parent.parent
-DOCS = [TOP / "README.md"]
+DOCS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+LINK = re.compile(r"\[`(?P<name>test_\w+)`\]\((?P<path>[^)#]+)\)")
+ANY_LINK = re.compile(r"\]\((?P<path>[^)#:]+)\)")
 YAML = re.compile(r"(?:Save this as `(?P<path>[^`]+)`:\n\n)?```yaml\n(?P<text>.*?)```", re.S)
 CONSOLE = re.compile(
     r"(?P<edits>(?:<!-- edit [^\n]* -->\n)*)\n*"
@@ -31,6 +35,10 @@ CONSOLE = re.compile(
     re.S,
 )
 EDIT = re.compile(r"<!-- edit (?P<path>\S+): (?P<old>.*?) => (?P<new>.*?) -->")
+FEATURES = [
+    *("Input", "State", "Stream", "Background", "Answers", "Include", "Errors"),
+    *("Providers", "Limits", "Simulator"),
+]
 PASSING = [(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN"), (r" *\b\d+(\.\d+)?m?s\b", " TIME")]
 
 
@@ -50,6 +58,12 @@ def test_every_yaml_block_is_valid(doc: Path, tmp_path: Path) -> None:
     blocks = list(YAML.finditer(doc.read_text(encoding="utf-8")))
     assert blocks
     for block in blocks:
+        if "flowrunner_test:" in block["text"]:
+            path = project_of("", tmp_path / "gallery") / "workflows/tests/block.test.yaml"
+            path.write_text(block["text"], encoding="utf-8")
+            day = datetime.date(2026, 11, 22)
+            assert render(read_tests(path, "block.test.yaml", today=day)[1]) == ""
+            continue
         if "flowrunner:" not in block["text"]:
             (tmp_path / "flowrunner.yaml").write_text(block["text"], encoding="utf-8")
             assert render(open_project_file(tmp_path)[1]) == ""
@@ -106,6 +120,25 @@ def test_every_console_block_is_what_is_printed(doc: Path, tmp_path: Path) -> No
             doc.write_text(doc.read_text(encoding="utf-8").replace(block[0], new), encoding="utf-8")
         else:
             assert lasting(found) == lasting(block["printed"])
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=name)
+def test_every_linked_file_and_test_exists(doc: Path) -> None:
+    text = doc.read_text(encoding="utf-8")
+    for link in ANY_LINK.finditer(text):
+        assert (doc.parent / link["path"]).exists(), link["path"]
+    for link in LINK.finditer(text):
+        tests = (doc.parent / link["path"]).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {link['name']}\(", tests, re.M), link["name"]
+
+
+def test_every_feature_and_every_include_key_is_in_the_table_of_the_api() -> None:
+    text = (TOP / "docs" / "responses-api.md").read_text(encoding="utf-8")
+    assert [key for key in catalog.include_keys() if f"`{key}`" not in text] == []
+    sections = re.findall(r"^## (.*)$", text, re.M)
+    assert sections == FEATURES
+    for section in text.split("\n## ")[1:]:
+        assert LINK.search(section), section.splitlines()[0]
 
 
 def test_the_readme_lists_every_command_and_exit_status() -> None:

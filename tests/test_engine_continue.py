@@ -380,6 +380,22 @@ def test_without_thoughts_there_is_nothing_to_leave_out(world: World) -> None:
     assert ended.reason("more") == "api-error"
 
 
+def test_code_whose_container_is_gone_is_left_out_once(world: World) -> None:
+    code = {"type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_1", "code": "1"}
+    gone = refused(400, message="Container is expired.")
+    script = refusing(gone, "more", rest=lambda *_: answered(output=[code, SAID]))
+    first, second = bodies(world.run(two("store: false"), script), "more")
+    assert kinds(first["input"]) == ["user", "code_interpreter_call", "message", "user"]
+    assert kinds(second["input"]) == ["user", "message", "user"]
+
+
+def test_without_code_a_missing_container_is_given_up(world: World) -> None:
+    gone = refused(404, message="Container with id 'cntr_1' not found.")
+    ended = world.run(two("store: false"), refusing(gone, "more", "more"))
+    assert len(bodies(ended, "more")) == 1
+    assert ended.reason("more") == "api-error"
+
+
 def test_thoughts_of_an_authors_own_input_are_left_out_too(world: World) -> None:
     steps = """
 steps:

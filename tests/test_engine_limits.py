@@ -101,6 +101,39 @@ def test_twenty_steps_wait_when_nothing_is_left_and_go_at_the_rate_of_the_server
     run(work())
 
 
+def hundred_a_minute() -> Any:
+    """An answer that says that one more is allowed in 0.6 s, and so on."""
+    rate = RateState(limit_requests=100, remaining_requests=0, reset_requests_s=60.0)
+    return dataclasses.replace(answered(), rate=rate)
+
+
+def test_many_short_waits_are_told_as_one_pause() -> None:
+    async def work() -> None:
+        world = Street(at_once=20)
+        await world.ask("first", outcome=hundred_a_minute())
+        tasks = [asyncio.ensure_future(world.ask(str(n))) for n in range(20)]
+        await world.pass_until_idle()
+        await asyncio.gather(*tasks)
+        assert world.passed_s == pytest.approx(12.0)
+        assert [(slow.way, round(slow.wait_s, 3)) for slow in world.slow] == [(LUNA, 1.2)]
+
+    run(work())
+
+
+def test_a_short_wait_is_not_told() -> None:
+    async def work() -> None:
+        world = Street(at_once=20)
+        await world.ask("first", outcome=hundred_a_minute())
+        for _ in range(3):  # each alone, so that nobody is kept waiting for long
+            waiting = asyncio.ensure_future(world.ask("next"))
+            await world.pass_until_idle()
+            await waiting
+        assert world.passed_s == pytest.approx(1.8)
+        assert world.slow == []
+
+    run(work())
+
+
 def test_a_pause_of_one_model_holds_no_slot_and_no_other_model_up() -> None:
     async def work() -> None:
         world = Street(at_once=1)

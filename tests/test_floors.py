@@ -13,7 +13,7 @@ FLOORS = {
     "diagnostics": 1, "events": 1, "catalog": 1, "secrets": 1, "json_text": 1, "csv_text": 1,
     "language": 2, "wire": 2,
     "responses": 3, "tools": 3, "journal": 3, "project": 3,
-    "report": 4, "simulator": 4,
+    "recordings": 4, "report": 4, "simulator": 4,
     "engine": 5,
     "commands": 6, "distributed": 6,
     "cli": 7, "__main__": 8,

@@ -287,7 +287,7 @@ def test_the_end_bad() -> None:
     keeps = "(keeps the finished step, pays only for what is left)"
     assert closing_lines(report_of(failed()), FOLDER, Style(width=88)) == [
         "",
-        "✗ Stopped: 1 of 4 steps failed · 1 ran · 2 cancelled · $0.00014",
+        "✗ Stopped: 1 of 4 steps failed · 1 ran · 2 cancelled · $0.00014 spent",
         "  triage      The model's answer did not match the shape you asked for: `team` must be",
         "              one of `billing`, `bug`, `other`, found the text `complaints`.",
         "              workflows/ticket_triage.yaml:36",

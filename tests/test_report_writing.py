@@ -1,8 +1,9 @@
-"""The line of an answer that is being written: short, honest about secrets, and gone in time."""
+"""What is shown of an answer that is being written: short, honest about secrets, gone in time."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -30,36 +31,41 @@ def writing(*texts: str, unit: str = "draft", secrets: tuple[str, ...] = ()) -> 
 
 
 def test_the_end_of_the_text_is_shown() -> None:
-    assert writing("Once upon", " a time").line(STYLE) == ' … draft  writing… "Once upon a time"'
-    line = writing("one two three " * 20 + "the end").line(STYLE)
-    assert line.startswith(' … draft  writing… "')
-    assert line.endswith('three the end"')
-    assert columns(line) <= 59
+    assert (
+        writing("Once upon", " a time").shown("draft", 60, STYLE) == 'writing… "Once upon a time"'
+    )
+    shown = writing("one two three " * 20 + "the end").shown("draft", 48, STYLE)
+    assert shown is not None
+    assert shown.startswith('writing… "')
+    assert shown.endswith('three the end"')
+    assert columns(shown) == 48
+
+
+@pytest.mark.parametrize(
+    ("room", "shown"),
+    [(19, 'writing… "n a time"'), (18, "writing…"), (8, "writing…"), (3, "ng…"), (0, ""), (-9, "")],
+)
+def test_little_room_is_left_empty(room: int, shown: str) -> None:
+    assert writing("Once upon", " a time").shown("draft", room, STYLE) == shown
 
 
 def test_nothing_is_shown_of_nothing() -> None:
-    assert writing().line(STYLE) == ""
+    assert writing().shown("draft", 60, STYLE) is None
+    assert writing("text").shown("other", 60, STYLE) is None
 
 
 def test_what_is_done_before_a_word_is_written() -> None:
     found = Writing(Scrubber(()))
-    found.tell("draft", Delta("response", "resp_1"))
-    assert found.line(STYLE) == " … draft  writing…"
-    found.tell("draft", Delta("began", "web_search_call"))
-    assert found.line(STYLE) == " … draft  web_search_call…"
-    found.tell("draft", Delta("ended", "web_search_call"))
-    found.tell("draft", Delta("began", "message"))
-    assert found.line(STYLE) == " … draft  writing…"
-    found.tell("draft", Delta("refusal", "I cannot"))
-    assert found.line(STYLE) == ' … draft  writing… "I cannot"'
-
-
-def test_of_several_the_longest_at_work_is_shown() -> None:
-    found = writing("first")
-    for number in range(3):
-        found.tell(f"more[{number}]", Delta("text", "later"))
-    found.tell("draft", Delta("text", "!"))
-    assert found.line(STYLE) == ' … draft  writing… "first!" (and 3 more)'
+    steps = [
+        (Delta("response", "resp_1"), "writing…"),
+        (Delta("began", "web_search_call"), "web_search_call…"),
+        (Delta("ended", "web_search_call"), "writing…"),
+        (Delta("began", "message"), "writing…"),
+        (Delta("refusal", "I cannot"), 'writing… "I cannot"'),
+    ]
+    for delta, shown in steps:
+        found.tell("draft", delta)
+        assert found.shown("draft", 60, STYLE) == shown
 
 
 def event_of(kind: type[Any]) -> Any:
@@ -77,65 +83,64 @@ def test_an_answer_that_has_ended_is_not_being_written() -> None:
             found = writing("text", unit=address.unit)
             found.feed(event)
             ended = type(event).__name__.startswith(("CallA", "CallR", "CallL", "CallN", "StepF"))
-            assert (found.line(STYLE) == "") is (ended and "Accepted" not in type(event).__name__)
+            assert (found.shown(address.unit, 60, STYLE) is None) is (
+                ended and "Accepted" not in type(event).__name__
+            )
     ended = event_of(StepFinished)
     found = writing("text", unit="other")
     found.feed(ended)
-    assert found.line(STYLE)
+    assert found.shown("other", 60, STYLE)
     found.feed(event_of(CallSent))
-    assert found.line(STYLE)
+    assert found.shown("other", 60, STYLE)
 
 
 def test_what_a_terminal_would_obey_is_shown() -> None:
-    line = writing("\x1b[2J\r\nred\x1b]0;x\x07\u202e\t").line(STYLE)
-    assert r"\x1b[2J\nred\x1b]0;x\x07\u202e\t" in line
-    assert "\x1b" not in line
-    assert "\n" not in line
-    named = writing("x", unit="\x1b[31m").line(STYLE)
-    assert "\x1b" not in named
+    shown = writing("\x1b[2J\r\nred\x1b]0;x\x07\u202e\t").shown("draft", 60, STYLE)
+    assert shown == r'writing… "\x1b[2J\nred\x1b]0;x\x07\u202e\t"'
 
 
 def test_ascii_where_the_locale_is_not_utf8() -> None:
-    line = writing("grün 世界…").line(Style(utf8=False, width=60))
-    assert line == r' . draft  writing... "gr\xfcn \u4e16\u754c..."'
+    shown = writing("grün 世界…").shown("draft", 60, Style(utf8=False))
+    assert shown == r'writing... "gr\xfcn \u4e16\u754c..."'
 
 
-@given(st.text(max_size=200), st.integers(1, 120), st.booleans(), st.text(min_size=1, max_size=40))
-def test_a_line_is_one_line_and_no_wider_than_the_terminal(
-    text: str, width: int, utf8: bool, unit: str
-) -> None:
-    for found in (writing(text, unit=unit), writing(text or "x", unit=unit), writing(unit=unit)):
-        found.tell(unit, Delta("began", text))
-        for line in (found.line(Style(utf8=utf8, width=width)),):
-            assert columns(line) < max(width, 40)
-            assert not has_hidden(line)
-            assert "\n" not in line
+@given(st.text(max_size=200), st.integers(-5, 120), st.booleans())
+def test_what_is_shown_has_no_more_than_its_room(text: str, room: int, utf8: bool) -> None:
+    found = writing(text)
+    for more in (None, Delta("began", text)):
+        if more is not None:
+            found.tell("draft", more)
+        shown = found.shown("draft", room, Style(utf8=utf8)) or ""
+        assert columns(shown) <= max(room, 0)
+        assert not has_hidden(shown)
+        assert "\n" not in shown
 
 
 def test_wide_letters_take_two_columns() -> None:
-    line = writing("世" * 200).line(STYLE)
-    assert 55 <= columns(line) <= 59
+    shown = writing("世" * 200).shown("draft", 50, STYLE)
+    assert shown is not None
+    assert 48 <= columns(shown) <= 50
 
 
 @pytest.mark.parametrize("cut", range(1, len(KEY)))
 def test_a_secret_is_not_seen_growing(cut: int) -> None:
     found = writing("the key is ", KEY[:cut], secrets=(KEY,))
-    shown = found.line(Style(width=200))
-    assert KEY[:6] not in shown
+    assert KEY[:6] not in str(found.shown("draft", 200, STYLE))
     found.tell("draft", Delta("text", KEY[cut:] + " ok"))
-    assert found.line(Style(width=200)) == ' … draft  writing… "the key is *** ok"'
+    assert found.shown("draft", 200, STYLE) == 'writing… "the key is *** ok"'
 
 
 def test_a_secret_that_begins_before_the_line_is_known() -> None:
     found = writing("x" * 9000, KEY, "y" * 45, secrets=(KEY,))
-    assert not any(KEY[at : at + 6] in found.line(STYLE) for at in range(len(KEY) - 6))
+    shown = str(found.shown("draft", 60, STYLE))
+    assert not any(KEY[at : at + 6] in shown for at in range(len(KEY) - 6))
 
 
 # How it is drawn
 
 
 class Paper:
-    """What a thread wrote, in order; `drawn` is set at every line that is drawn."""
+    """What a thread wrote, in order; `drawn` is released at every frame."""
 
     def __init__(self) -> None:
         self.marks: list[str] = []
@@ -144,52 +149,70 @@ class Paper:
     def write(self, text: str) -> None:
         self.marks.append(text)
 
-    def redraw(self, line: str) -> None:
-        self.marks.append(f"~{line}")
+    def redraw(self, below: Sequence[str], above: Sequence[str]) -> None:
+        self.marks.append("|".join([*above, f"~{','.join(below)}"]))
         self.drawn.release()
 
+    def wait(self) -> str:
+        """The next frame."""
+        assert self.drawn.acquire(timeout=10)
+        return self.marks[-1]
 
-def test_a_line_that_passes_is_taken_away_before_anything_is_written() -> None:
-    paper, now = Paper(), ["a"]
-    teller = Teller(paper.write, lambda: now[0], paper.redraw)
-    assert paper.drawn.acquire(timeout=10)
-    now[0] = "b"
-    assert paper.drawn.acquire(timeout=10)
+
+def drawing(paper: Paper, now: list[str]) -> Teller:
+    teller = Teller(paper.write, lambda: tuple(now), paper.redraw)
+    assert paper.wait() == "~"
+    return teller
+
+
+def test_lines_that_pass_stand_below_those_that_stay() -> None:
+    paper, now = Paper(), ["a", "b"]
+    teller = drawing(paper, now)
+    assert paper.wait() == "~a,b"
+    now.pop()
+    assert paper.wait() == "~a"
     teller.tell("one")
-    teller.tell("two")
-    assert paper.drawn.acquire(timeout=10)
-    assert paper.drawn.acquire(timeout=10)
-    now[0] = ""
-    assert paper.drawn.acquire(timeout=10)
-    now[0] = "c"
-    assert paper.drawn.acquire(timeout=10)
+    assert paper.wait() == "one|~a"
+    now.clear()
+    assert paper.wait() == "~"
+    now.append("c")
+    assert paper.wait() == "~c"
+    teller.tell("last")
     teller.close()
-    assert paper.marks == ["~a", "~b", "~", "one", "two", "~b", "~", "~c", "~"]
+    assert paper.marks[-1].endswith("~")
+    assert "last" in "".join(paper.marks[-2:])
+
+
+def test_what_has_not_changed_is_not_drawn_again() -> None:
+    paper, looks = Paper(), threading.Semaphore(0)
+
+    def passing() -> tuple[str]:
+        looks.release()
+        return ("a",)
+
+    teller = Teller(paper.write, passing, paper.redraw)
+    for _ in range(4):
+        assert looks.acquire(timeout=10)
+    teller.close()
+    assert paper.marks == ["~", "~a", "~"]
 
 
 def test_nothing_is_drawn_over_a_question() -> None:
-    paper, looked = Paper(), threading.Semaphore(0)
-
-    def passing() -> str:
-        looked.release()
-        return "line"
-
-    teller = Teller(paper.write, passing, paper.redraw)
+    paper, now = Paper(), ["line"]
+    teller = drawing(paper, now)
+    assert paper.wait() == "~line"
 
     def ask(question: str) -> str:
-        before = list(paper.marks)
-        while looked.acquire(timeout=0.25):
-            pass  # A look that was under way.
+        assert paper.wait() == "~"
+        now[0] = "another"
         teller.tell("meanwhile")
-        assert before[-1] == "~"
+        assert paper.wait() == "meanwhile|~Sure? "
         return question.upper()
 
-    assert paper.drawn.acquire(timeout=10)
-    assert teller.asking(ask)("well?") == "WELL?"
-    assert looked.acquire(timeout=10)
+    assert teller.asking(ask)("It asks:\nSure? ") == "IT ASKS:\nSURE? "
+    assert paper.wait() == "~another"
     teller.close()
-    assert paper.marks[:2] == ["~line", "~"]
-    assert "meanwhile" in paper.marks
+    assert paper.marks == ["~", "~line", "~", "meanwhile|~Sure? ", "~another", "~"]
 
 
 def test_without_anybody_who_watches_nothing_is_drawn() -> None:
@@ -198,3 +221,19 @@ def test_without_anybody_who_watches_nothing_is_drawn() -> None:
     teller.tell("one")
     teller.close()
     assert paper.marks == ["one"]
+
+
+def test_a_terminal_that_stands_still_holds_nothing_up() -> None:
+    opened, tried = threading.Event(), threading.Event()
+
+    def redraw(below: Sequence[str], above: Sequence[str]) -> None:
+        if below or above:
+            tried.set()
+            opened.wait(30)
+
+    teller = Teller(lambda _: None, lambda: ("a",), redraw)
+    assert tried.wait(10)
+    for number in range(10_000):
+        teller.tell(f"line {number}")
+    opened.set()
+    teller.close()

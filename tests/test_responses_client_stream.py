@@ -29,7 +29,11 @@ TOLD = [
 
 
 def stream(
-    script: Script, *, timeout_s: float = 5.0, watch: Callable[[Delta], None] | None = None
+    script: Script,
+    *,
+    timeout_s: float = 5.0,
+    watch: Callable[[Delta], None] | None = None,
+    background: bool = False,
 ) -> tuple[Outcome, list[Received]]:
     """One streamed request to a server that does as the script says."""
 
@@ -38,7 +42,7 @@ def stream(
         endpoint = Endpoint("test", f"{server.url}/v1", Secret(KEY))
         try:
             return await ResponsesClient(carrier, endpoint).send(
-                {"model": "gpt-6-luna", "input": "hi", "stream": True},
+                {"model": "gpt-6-luna", "input": "hi", "stream": True, "background": background},
                 client_request_id="run-1/a/1.1.1",
                 timeout_s=timeout_s,
                 watch=watch,
@@ -377,3 +381,80 @@ def test_streams_one_after_another_share_a_connection() -> None:
 
     with RawServer(says(wire(TOLD))) as server:
         assert asyncio.run(use()) == 1
+
+
+# In the background: what breaks off is taken up again.
+
+CREATED = {"type": "response.created", "response": {"id": RESPONSE["id"]}}
+BEHIND = [CREATED, *TOLD[1:]]
+HALF = wire(BEHIND[:6])
+
+
+def breaks_off_then(*replies: Script) -> Script:
+    """Break off after six events and a half, then do as these say, one for each request."""
+    left = list(replies)
+
+    def script(peer: Peer, request: Received) -> None:
+        if request.method == "POST":
+            says(HALF + b"data: {", then=Peer.close)(peer, request)
+        else:
+            left.pop(0)(peer, request)
+
+    return script
+
+
+def behind(*replies: Script, **more: Any) -> tuple[Outcome, list[str]]:
+    """What becomes of a request in the background that breaks off; where was asked for the rest."""
+    outcome, (first, *rest) = stream(breaks_off_then(*replies), background=True, **more)
+    assert first.method == "POST"
+    assert all(request.method == "GET" for request in rest)
+    assert all(request.headers["authorization"] == f"Bearer {KEY}" for request in rest)
+    assert not any(request.body for request in rest)
+    return outcome, [request.path for request in rest]
+
+
+def test_a_stream_in_the_background_is_taken_up_after_the_last_event_that_came() -> None:
+    seen: list[Delta] = []
+    outcome, paths = behind(says(wire(BEHIND[6:])), watch=seen.append)
+    assert isinstance(outcome, Answered)
+    assert outcome.response == RESPONSE
+    assert paths == [f"/v1/responses/{RESPONSE['id']}?stream=true&starting_after=5"]
+    assert "".join(delta.text for delta in seen if delta.news == "text") == "Hello"
+
+
+def test_a_server_that_tells_everything_again_is_not_heard_twice() -> None:
+    seen: list[Delta] = []
+    outcome, _ = behind(says(wire(BEHIND)), watch=seen.append)
+    assert isinstance(outcome, Answered)
+    assert "".join(delta.text for delta in seen if delta.news == "text") == "Hello"
+
+
+def test_what_breaks_off_again_is_taken_up_again_and_not_for_ever() -> None:
+    more, nothing = says(wire(BEHIND[6:7]), then=Peer.close), says(then=Peer.reset)
+    outcome, paths = behind(more, nothing, says(wire(BEHIND[7:])))
+    assert isinstance(outcome, Answered)
+    assert [path[-2:] for path in paths] == ["=5", "=6", "=6"]
+    outcome, paths = behind(nothing, nothing, nothing, says(wire(BEHIND[6:])))
+    assert isinstance(outcome, Lost)
+    assert outcome.response_id == RESPONSE["id"]
+    assert len(paths) == 3
+
+
+def test_where_nobody_can_tell_the_rest_the_response_is_named() -> None:
+    old = {"error": {"message": "It is more than 5 minutes old.", "type": "invalid_request_error"}}
+    outcome, paths = behind(lambda peer, _: peer.send(reply(old, "400 Bad Request")))
+    assert isinstance(outcome, Lost)
+    assert (outcome.response_id, len(paths)) == (RESPONSE["id"], 1)
+
+
+def test_a_stream_that_is_not_in_the_background_is_gone_when_it_breaks_off() -> None:
+    outcome, requests = stream(breaks_off_then())
+    assert isinstance(outcome, Lost)
+    assert len(requests) == 1
+
+
+def test_without_numbers_nobody_knows_where_to_go_on() -> None:
+    bare = [{k: v for k, v in event.items() if k != "sequence_number"} for event in BEHIND[:4]]
+    outcome, requests = stream(says(wire(bare), then=Peer.close), background=True)
+    assert isinstance(outcome, Lost)
+    assert len(requests) == 1

@@ -13,6 +13,7 @@ from flowrunner.responses.history import (
     as_items,
     replayed,
     since_compaction,
+    without_code,
     without_reasoning,
 )
 
@@ -118,3 +119,18 @@ def test_leaving_out_thoughts_leaves_everything_else() -> None:
     items = output("message", "reasoning", "function_call", "reasoning", "compaction")["output"]
     left = [item["type"] for item in without_reasoning([*items, "odd"]) if item != "odd"]
     assert left == ["message", "function_call", "compaction"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kept"),
+    [
+        (["reasoning", "code_interpreter_call", "message"], ["message"]),
+        (
+            ["reasoning", "web_search_call", "code_interpreter_call", "reasoning", "message"],
+            ["reasoning", "web_search_call", "reasoning", "message"],
+        ),
+        (["code_interpreter_call"], []),
+    ],
+)
+def test_code_goes_with_the_thought_that_led_to_it(kinds: list[str], kept: list[str]) -> None:
+    assert [item["type"] for item in without_code(output(*kinds)["output"])] == kept

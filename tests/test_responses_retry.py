@@ -328,7 +328,16 @@ def test_what_is_mended_in_the_file_goes_on_with_the_changes(status: int, code: 
     assert decision.help.endswith("`flowrunner resume --accept-changes`")
 
 
-@pytest.mark.parametrize("code", ["server_error", "rate_limit_exceeded", "vector_store_timeout"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "server_error",
+        "rate_limit_exceeded",
+        "vector_store_timeout",
+        "server_is_overloaded",
+        "slow_down",
+    ],
+)
 def test_a_response_that_failed_for_now_is_asked_again(code: str) -> None:
     outcome = answered("failed", {"code": code, "message": "…"})
     assert isinstance(first(outcome), Retry)

@@ -148,3 +148,11 @@ def test_triage_goes_either_way(project: Project, simulate: Callable[..., Simula
     assert project.run(*run, "ticket=a crash").result["team"] == "bug"
     crashed = project.latest.state.steps
     assert (crashed["reply"].status, crashed["bug_report"].status) == ("skipped", "succeeded")
+
+
+def test_the_gallery_passes_its_own_tests(project: Project) -> None:
+    done = project.with_gallery().run("test")
+    assert done.status == 0, done.err
+    assert done.out == ""
+    assert project.runs == []
+    assert "workflows/ticket_triage.yaml: 4 of 4 steps reached" in done.err

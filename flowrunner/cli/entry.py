@@ -18,11 +18,16 @@ from flowrunner.errors import ExitStatus, FlowrunnerError, InvalidWorkflow
 
 SECTIONS = {
     "Start": {
+        "init": ("beginning", "Make a project from a template; writes over nothing."),
         "demo": ("starting", "Make a small project, run it on the simulator, show what came out."),
         "doctor": ("doctoring", "Say whether runs can work here; sends nothing."),
     },
     "Author": {
         "validate": ("authoring", "Find every mistake in workflow files; sends nothing."),
+        "fmt": ("formatting", "Put workflow files into the usual look."),
+        "explain": ("explaining", "Say what a key, a rule, a status or a workflow means."),
+        "graph": ("explaining", "Draw the steps of a workflow; runs nothing."),
+        "schema": ("beginning", "Print a JSON Schema, or give it to your editor."),
         "plan": ("planning", "Say what a run would do and may cost; sends nothing."),
     },
     "Run": {
@@ -30,6 +35,9 @@ SECTIONS = {
         "resume": ("running", "Go on with a run where it ended."),
         "approve": ("running", "Agree to a step that asks, or not."),
         "cancel": ("running", "End a run for good, wherever it is at work."),
+    },
+    "Test": {
+        "test": ("testing", "Run the cases of files of tests, without a key."),
     },
     "Look": {
         "runs": ("looking", "List the runs of this project."),
@@ -40,6 +48,9 @@ SECTIONS = {
     },
     "Automate": {
         "simulator": ("starting", "Serve a local Responses API that costs nothing."),
+    },
+    "Tidy": {
+        "completion": ("completing", "Print what your shell needs to complete commands."),
     },
 }
 _EXITS = """\

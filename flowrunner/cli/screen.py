@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from flowrunner.errors import EnvironmentFault
 from flowrunner.visible import visible
 
 if TYPE_CHECKING:
+    from flowrunner.cli.drawing import Drawing
     from flowrunner.language.workflow import Input
 
 
-_WIDTH = 100
-"""Columns where there is no terminal to ask."""
+_WIDTH, _HEIGHT = 100, 24
+"""Columns and lines where there is no terminal to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Screen:
     is_live: bool
     colour: bool
     utf8: bool
+    # Made when it is first needed: only a terminal that somebody watches waits for its import.
+    _drawing: list[Drawing] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of_this_terminal(cls) -> Screen:
@@ -41,7 +44,8 @@ class Screen:
             with suppress(AttributeError, ValueError):
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         environ = os.environ
-        is_live = sys.stderr.isatty() and environ.get("TERM") != "dumb" and not environ.get("CI")
+        is_simple = environ.get("TERM") in ("dumb", "unknown") or bool(environ.get("CI"))
+        is_live = sys.stderr.isatty() and not is_simple
         forced = bool(environ.get("FORCE_COLOR"))
         colour = (is_live or forced) and not environ.get("NO_COLOR")
         encoding = (sys.stderr.encoding or "").lower().replace("-", "")
@@ -57,6 +61,16 @@ class Screen:
             return os.get_terminal_size(self.err.fileno()).columns or _WIDTH
         return _WIDTH
 
+    @property
+    def height(self) -> int:
+        """How many lines there are now; LINES is respected."""
+        given = os.environ.get("LINES", "")
+        if given.isdecimal() and int(given):
+            return int(given)
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(self.err.fileno()).lines or _HEIGHT
+        return _HEIGHT
+
     def result(self, text: str) -> None:
         """One text for whoever called the program, on stdout.
 
@@ -71,11 +85,23 @@ class Screen:
         """One text for whoever watches, on stderr."""
         _write(self.err, text)
 
-    def redraw(self, line: str) -> None:
-        """One line for whoever watches, drawn where the next text goes; an empty one takes it
-        away. It holds nothing that a terminal obeys but colours."""
-        if self.is_live:
-            _write(self.err, f"\r{line}\x1b[K\r", end="")
+    def redraw(self, below: Sequence[str], above: Sequence[str] = ()) -> None:
+        """Lines for whoever watches: the last ones of the screen, in place of those before, and
+        more above them that stay. They hold nothing that a terminal obeys but colours."""
+        if not self.is_live:
+            return
+        if not self._drawing:
+            from flowrunner.cli.drawing import Drawing, reflows
+
+            self._drawing.append(
+                Drawing(
+                    self.err,
+                    lambda text: _write(self.err, text, end=""),
+                    colour=self.colour,
+                    reflows=reflows(os.environ),
+                )
+            )
+        self._drawing[0].show(below, above, self.width)
 
     def asker(self) -> Callable[[Input], str] | None:
         """How to ask a person for an input; None where nobody is there to answer."""

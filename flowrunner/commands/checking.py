@@ -92,10 +92,10 @@ def find_workflows(paths: Iterable[str]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(path for path in _visible(folder) if _begins_workflow(path))
+    return sorted(path for path in visible_files(folder) if _begins_workflow(path))
 
 
-def _visible(folder: Path) -> Iterator[Path]:
+def visible_files(folder: Path) -> Iterator[Path]:
     """The YAML files in and below a folder. Hidden folders, which may be huge, are not entered."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
-from flowrunner.catalog import packaged
 from flowrunner.commands.running import RunOptions, start
+from flowrunner.commands.scaffolding import project_files, write_missing
+from flowrunner.commands.templates import template
 from flowrunner.commands.viewing import Viewer
 from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.journal.runs import HOME
 from flowrunner.platform import make_private_dir
 from flowrunner.project.inputs import Given
 
-_FILES = (
-    "workflows/hello.yaml",
-    "workflows/ticket_triage.yaml",
-    "workflows/inputs/ticket_charge.txt",
-    "workflows/inputs/ticket_transfer.txt",
-    "workflows/inputs/NOTICE",
-)
+_TEMPLATES = ("hello", "ticket_triage")
 _WORKFLOW = "workflows/ticket_triage.yaml"
 _TICKET = "workflows/inputs/ticket_charge.txt"
 
@@ -47,14 +41,7 @@ def demo(folder: Path | None, viewer: Viewer) -> ExitStatus:
 def _scaffold(project: Path) -> None:
     # Also inside another project, a demonstration keeps its runs to itself.
     make_private_dir(project / HOME)
-    for name in _FILES:
-        target = project / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(packaged(name), target)
-    schema = project / "schemas" / "workflow.schema.json"
-    schema.parent.mkdir(exist_ok=True)
-    shutil.copyfile(packaged("schemas/workflow.schema.json"), schema)
-    (project / ".gitignore").write_text(".flowrunner/\n.env\n", encoding="utf-8")
+    write_missing(project, project_files([template(name) for name in _TEMPLATES]))
 
 
 def _next(project: Path) -> str:

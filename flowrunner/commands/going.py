@@ -18,10 +18,11 @@ from pathlib import Path
 
 from flowrunner.catalog import table
 from flowrunner.commands.finishing import tell_end
-from flowrunner.commands.hiding import handed_secrets
 from flowrunner.commands.people import Ask, Somebody
+from flowrunner.commands.recording import recording_shown
 from flowrunner.commands.telling import Teller
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.commands.watching import Watching
 from flowrunner.engine.approvals import LOOK_S
 from flowrunner.engine.plan import Plan
 from flowrunner.engine.ports import Ports, Stop, SystemClock
@@ -35,18 +36,20 @@ from flowrunner.journal.lasting import LastingIds
 from flowrunner.platform import on_end_signals
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.terminal import ProgressLines
-from flowrunner.report.writing import Writing
 from flowrunner.responses.client import ResponsesClient
 from flowrunner.secrets import Scrubber
-from flowrunner.wire import Endpoint, Wire, WireSettings
+from flowrunner.wire import Answering, Endpoint, StandIn, Wire, WireSettings
 
 _OBJECTS = 20_000
 PROXIED_AT_ONCE = 64
 """Requests at once through a proxy: httpx's own pool carries them, and is slow with many."""
 
 
-def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
-    """The wire of a run. Raises EnvironmentFault for a proxy that cannot be used."""
+def open_wire(plan: Plan, proxies: Mapping[str, str], answering: Answering | None = None) -> Wire:
+    """The wire of a run; with an `answering` one that opens nothing. Raises EnvironmentFault for a
+    proxy that cannot be used."""
+    if answering is not None:
+        return Wire(transport=StandIn(answering))
     # A simulator in this process holds the other end of every connection.
     files = plan.at_once * (2 if plan.settings.simulated else 1)
     return Wire(WireSettings(proxies={} if plan.settings.simulated else proxies, at_once=files))
@@ -55,7 +58,8 @@ def open_wire(plan: Plan, proxies: Mapping[str, str]) -> Wire:
 @dataclass(slots=True)
 class Going:
     """A run at work in this process. `endpoints` has each provider that it asks, by name; `ask`
-    puts a question to the person at the terminal; `secrets` are the values of secret inputs."""
+    puts a question to the person at the terminal; `keep` is called with the end, before that is
+    told."""
 
     plan: Plan
     journal: Journal
@@ -63,21 +67,24 @@ class Going:
     operator: Operator
     viewer: Viewer
     wire: Wire
+    scrubber: Scrubber
     ask: Ask | None = None
-    secrets: tuple[str, ...] = ()
+    keep: Callable[[ExitStatus], None] | None = None
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
-        handed = handed_secrets(self.plan.workflow, os.environ)
-        scrubber = Scrubber((*self.operator.secrets(), *self.secrets, *handed))
-        writing = Writing(scrubber)
-        passing = (lambda: writing.line(style_of(self.viewer))) if self.viewer.is_live else None
+        scrubber = self.scrubber
+        watching = self._watching(scrubber)
+        passing = None if watching is None else watching.lines
         teller = Teller(self.viewer.progress, passing, self.viewer.redraw)
-        lines = ProgressLines(style, simulated=simulated)
+        replayed = recording_shown(self.plan.settings.replays)
+        live = self.viewer.is_live
+        lines = ProgressLines(style, simulated=simulated, replayed=replayed, live=live)
 
         def tell(_: int, event: Event) -> None:
-            writing.feed(event)
+            if watching is not None:
+                watching.feed(event)
             for line in lines.feed(event):
                 teller.tell(line)
 
@@ -89,10 +96,12 @@ class Going:
         gc.freeze()
         gc.set_threshold(_OBJECTS, 20, 50)
         try:
-            end = asyncio.run(self._run(first, scrubber, teller, writing))
+            end = asyncio.run(self._run(first, scrubber, teller, watching))
         finally:
             teller.close()
         self._remember()
+        if self.keep is not None:
+            self.keep(end.exit_status)
         return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
 
     @property
@@ -105,11 +114,11 @@ class Going:
         first: RunStarted | RunResumed,
         scrubber: Scrubber,
         teller: Teller,
-        writing: Writing,
+        watching: Watching | None,
     ) -> RunFinished:
         stop = Stop()
         clock = SystemClock()
-        restore = self._on_signals(stop, teller)
+        restore = self._on_signals(stop, teller, watching)
         shelf = self._shelf()
         looking = asyncio.ensure_future(self._look_for_the_end(stop, teller))
         try:
@@ -128,8 +137,9 @@ class Going:
                 people=Somebody(self.journal, self.ask and teller.asking(self.ask)),
                 environ=os.environ,
                 shelf=shelf,
-                live=writing if self.viewer.is_live else None,
+                live=None if watching is None else watching.writing,
                 lasting=LastingIds(self.operator.project),
+                pins=LastingIds(self.operator.project, "servers"),
             )
             return await run_plan(plan, ports, stop, self.operator.project)
         finally:
@@ -168,7 +178,9 @@ class Going:
         await self.journal.append(Warned(at=SystemClock().now(), code=code, message=message))
 
     def _shelf(self) -> Index | None:
-        if self.plan.settings.simulated or not self.plan.wants_reuse:
+        # A recording holds all answers, so that those of earlier runs are asked for again.
+        settings = self.plan.settings
+        if settings.simulated or settings.records_to or not self.plan.wants_reuse:
             return None
         return Index.open(self.operator.project, within=self.plan.settings.reuse_from)
 
@@ -178,11 +190,21 @@ class Going:
             with suppress(FlowrunnerError, OSError), Index.open(self.operator.project) as index:
                 index.add_run(self.folder)
 
-    def _on_signals(self, stop: Stop, teller: Teller) -> Callable[[], None]:
+    def _watching(self, scrubber: Scrubber) -> Watching | None:
+        """What a person sees who watches; None where nobody does."""
+        if not self.viewer.is_live:
+            return None
+        return Watching(self.plan, self.journal.replay(), self.viewer, SystemClock(), scrubber)
+
+    def _on_signals(
+        self, stop: Stop, teller: Teller, watching: Watching | None
+    ) -> Callable[[], None]:
         """Let signals end the run; the result puts the old ways back."""
         loop = asyncio.get_running_loop()
 
         def end(reason: str) -> None:
+            if watching is not None:
+                watching.stop()
             if stop.reason is None:
                 teller.tell(
                     f"\nStopping: requests under way have {GRACE_S:g} s left; "

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
+from flowrunner.commands.hiding import handed_secrets
 from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.provenance import origin
+from flowrunner.commands.recording import answering, keep_recording, recording_shown, recordings
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
@@ -55,10 +59,14 @@ class RunOptions:
     `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
     that were edited since the run began, `asks_held` asks once more for answers that were lost and
     held, `failed_only` does again what failed and nothing else. `wait` says whether responses in
-    the background are waited for, `cancel_background` that a signal cancels them.
+    the background are waited for, `cancel_background` that a signal cancels them. `record` keeps
+    the replies beside the workflow, `replay` takes them from there, under the name `recording`.
     """
 
     simulate: bool = False
+    record: bool = False
+    replay: bool = False
+    recording: str | None = None
     model: str | None = None
     provider: str | None = None
     at_once: int | None = None
@@ -94,35 +102,57 @@ def start(
     secrets = secret_values(loaded.inputs, read.values)
     inputs = Scrubber(operator.secrets()).scrub_json(read.values)
     clock = SystemClock()
-    settings = _settings(loaded, operator, options, ask)
+    settings = settings_of(loaded, operator, options, ask)
     settings = replace(settings, **wishes(loaded, operator.project, options))
+    taken = recordings(loaded, options)
+    settings = replace(settings, **taken.settings)
     plan = Plan("", clock.now(), loaded, inputs, settings)
-    with open_endpoints(operator, plan.providers, simulate=options.simulate) as endpoints:
+    with _endpoints(plan, operator) as endpoints:
         plan = _placed(plan, endpoints)
         check_models(plan)
         check_storing(plan)
         _confirm(plan, operator, options, ask)
-        wire = open_wire(plan, operator.proxies)
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
-        first = _first_event(replace(plan, run=folder.name))
+        first = first_event(replace(plan, run=folder.name))
         # The run begins now: to ask git where it came from is no part of it.
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)
+        scrubber = scrubber_of(plan.workflow, operator, secrets)
+        wire = open_wire(plan, operator.proxies, answering(plan, scrubber, taken.replayed))
         frozen = plan.frozen(operator.project)
         frozen["sources"] = freeze_sources(read.sources)
         frozen["attached"] = json.dumps(written_out_files(loaded))
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
-            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
-            return going.run(first, as_json=options.as_json)
+            going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
+            return _run(going, first, options)
+
+
+def _endpoints(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping[str, Endpoint]]:
+    """Where the requests of a run go."""
+    decided = plan.settings
+    replays = decided.replays is not None
+    return open_endpoints(operator, plan.providers, simulate=decided.simulated, replay=replays)
+
+
+def scrubber_of(workflow: Workflow, operator: Operator, secrets: Iterable[str]) -> Scrubber:
+    """What masks all that a run knows to be secret: of the operator, of its inputs, of its
+    programs."""
+    return Scrubber((*operator.secrets(), *secrets, *handed_secrets(workflow, os.environ)))
+
+
+def _run(going: Going, first: RunStarted | RunResumed, options: RunOptions) -> ExitStatus:
+    """Let a run go on until it ends, and keep its recording where it was to leave one."""
+    going.keep = partial(keep_recording, going.plan, going.journal, going.scrubber, going.viewer)
+    return going.run(first, as_json=options.as_json)
 
 
 def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, Workflow, str]:
     """The settings that a workflow is run with, the workflow without errors, its warnings."""
     find_file(path)
-    operator = _operator(path, options)
+    operator = operator_of(path, options)
     workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
     return operator, workflow, warnings
 
@@ -141,7 +171,7 @@ def resume(
         state = journal.replay()
         _check_wanted(journal, state.run)
         kept = Kept(journal, state, project_of(folder))
-        operator = _operator(kept.folder, options)
+        operator = operator_of(kept.folder, options)
         scrubber = Scrubber(operator.secrets())
         kept = replace(kept, scrubber=scrubber, providers=operator.known_providers)
         kept.show(viewer)
@@ -151,13 +181,13 @@ def resume(
         plan = _decided(kept.plan(viewer), operator, options)
         plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
-        simulated = plan.settings.simulated
-        with open_endpoints(operator, plan.providers, simulate=simulated) as endpoints:
-            wire = open_wire(plan, operator.proxies)
-            going = Going(plan, journal, endpoints, operator, viewer, wire, ask, secrets)
+        scrubber = scrubber_of(plan.workflow, operator, secrets)
+        with _endpoints(plan, operator) as endpoints:
+            wire = open_wire(plan, operator.proxies, answering(plan, scrubber))
+            going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
             began = state.started_at is not None
-            first = _again(plan, journal) if began else _first_event(plan)
-            return going.run(first, as_json=options.as_json)
+            first = _again(plan, journal) if began else first_event(plan)
+            return _run(going, first, options)
 
 
 def _check_wanted(journal: Journal, run: str) -> None:
@@ -218,7 +248,7 @@ def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
 def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | None) -> None:
     """Ask the person at the terminal about a run that may cost more than `confirm_above`."""
     limit = operator.confirm_above_usd
-    if limit is None or ask is None or options.simulate or options.yes:
+    if limit is None or ask is None or plan.settings.simulated or options.yes:
         return
     terms = Terms(
         prices=plan.settings.prices,
@@ -239,7 +269,7 @@ def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | Non
         raise UsageError("nothing was sent", help="`flowrunner plan` shows what would be run")
 
 
-def _settings(
+def settings_of(
     workflow: Workflow, operator: Operator, options: RunOptions, ask: Ask | None
 ) -> Settings:
     model = options.model or operator.model
@@ -265,14 +295,14 @@ def _settings(
         only_provider=only_own,
         supports={} if options.simulate else own.supports,
         models=None if options.simulate else own.models,
-        waits=options.waits(options.simulate, ask),
+        waits=options.waits(options.simulate or options.replay, ask),
         cancels_background=options.cancel_background,
     )
 
 
 def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
     """The plan of a simulated run with the address of its simulator."""
-    if not plan.settings.simulated:
+    if not plan.settings.simulated or plan.settings.replays is not None:
         return plan
     base_url = endpoints[SIMULATOR].base_url
     return replace(plan, settings=replace(plan.settings, base_url=base_url))
@@ -300,12 +330,13 @@ def _budget(operator: Operator, options: RunOptions) -> Money | None:
     return in_force((operator.budget, None if most is None else Money(stop_at_usd=most)))
 
 
-def _operator(start_: Path, options: RunOptions) -> Operator:
+def operator_of(start_: Path, options: RunOptions) -> Operator:
     overrides = {MODEL: options.model or "", PROVIDER: options.provider or ""}
     return load_settings(start_, os.environ, overrides)
 
 
-def _first_event(plan: Plan) -> RunStarted:
+def first_event(plan: Plan) -> RunStarted:
+    """The beginning of a run, as its journal keeps it."""
     return RunStarted(
         at=plan.started_at,
         run=plan.run,
@@ -317,6 +348,7 @@ def _first_event(plan: Plan) -> RunStarted:
         steps=tuple(step.id for step in plan.workflow.steps),
         origin=origin(plan.workflow.folder, plan.workflow.sha256),
         others={name: server.base_url for name, server in plan.settings.others.items()},
+        replayed=recording_shown(plan.settings.replays),
     )
 
 
@@ -331,6 +363,8 @@ def _again(plan: Plan, journal: Journal) -> RunResumed:
 def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:
     """The providers beside the run's own, as they are now. Raises UsageError where one that the run
     began with stands elsewhere: results of two servers are not mixed by accident."""
+    if frozen.replays is not None:
+        return dict(frozen.others)
     if frozen.simulated:
         return {}
     only_own = frozen.only_provider

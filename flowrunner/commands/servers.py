@@ -47,12 +47,16 @@ def _server(operator: Settings, name: str) -> Server:
 
 @contextmanager
 def open_endpoints(
-    operator: Settings, names: Iterable[str], *, simulate: bool
+    operator: Settings, names: Iterable[str], *, simulate: bool, replay: bool = False
 ) -> Iterator[Mapping[str, Endpoint]]:
     """Where requests go, by the name of the provider; or a simulator that lives as long as this.
+    In a `replay` nobody's key is needed.
 
     Raises EnvironmentFault with all that is wrong with their keys and addresses.
     """
+    if replay:
+        yield {name: Endpoint(name, operator.provider_named(name).url) for name in names}
+        return
     if simulate:
         with Simulator() as simulator:
             secret = Secret("simulated")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from flowrunner.report.terminal import Style
@@ -10,8 +11,9 @@ from flowrunner.report.terminal import Style
 class Viewer(Protocol):
     """`result` is for the calling program (stdout), `progress` for people (stderr).
 
-    `is_live` says that a person watches; `utf8` and `colour` what can be shown, `width` in columns.
-    `redraw` is for those who watch live: a line that stands where the next text goes, until then.
+    `is_live` says that a person watches; `utf8` and `colour` what can be shown, `width` in columns,
+    `height` in lines. `redraw` is for those who watch live: lines that stand below all others, in
+    place of those before, and more that go above them.
     """
 
     @property
@@ -22,10 +24,12 @@ class Viewer(Protocol):
     def utf8(self) -> bool: ...
     @property
     def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
 
     def result(self, text: str) -> None: ...
     def progress(self, text: str) -> None: ...
-    def redraw(self, line: str) -> None: ...
+    def redraw(self, below: Sequence[str], above: Sequence[str] = ()) -> None: ...
 
 
 def style_of(viewer: Viewer) -> Style:

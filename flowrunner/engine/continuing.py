@@ -21,12 +21,15 @@ from flowrunner.language.request import Prompt
 from flowrunner.language.templates import TemplateFault
 from flowrunner.responses.history import (
     as_items,
+    is_code,
     is_reasoning,
     replayed,
     since_compaction,
+    without_code,
     without_reasoning,
 )
 from flowrunner.responses.items import read_usage
+from flowrunner.responses.refusals import CONTAINER_GONE
 
 _THOUGHTS = "reasoning.encrypted_content"
 
@@ -82,7 +85,8 @@ class Past:
     of one that it does not keep; `whole`, with those of all before it too; or with the `window`
     that all of it was made shorter to. `memory` has that response and those before it; it is None
     where they are on no record any more. `tokens` are those of all that was said at most, None
-    where nobody knows. `is_thoughtless` leaves out what the model thought.
+    where nobody knows. `is_thoughtless` leaves out what the model thought, `is_codeless` the code
+    that it ran.
     """
 
     response_id: str | None = None
@@ -90,6 +94,7 @@ class Past:
     memory: Memory | None = None
     tokens: int | None = None
     is_thoughtless: bool = False
+    is_codeless: bool = False
 
     @property
     def is_gone(self) -> bool:
@@ -110,6 +115,8 @@ class Past:
             joined["previous_response_id"] = self.response_id
         elif self.way != "none":
             joined = self._with_items(body)
+        if self.is_codeless:
+            joined["input"] = without_code(as_items(joined.get("input")))
         if self.is_thoughtless:
             joined["input"] = without_reasoning(as_items(joined.get("input")))
         return joined
@@ -134,7 +141,8 @@ class Past:
         requests go that way from now on, once `recall` was waited for.
 
         A response that is not kept after all is sent again; thoughts that the server cannot read
-        are left out (Responses API: `invalid_encrypted_content`).
+        are left out (Responses API: `invalid_encrypted_content`), and so is code whose container is
+        gone.
         """
         if code == "previous_response_not_found" and self.way in ("id", "items"):
             self.way = self.way if self.memory is None else "whole"
@@ -142,6 +150,9 @@ class Past:
         if code == "invalid_encrypted_content" and not self.is_thoughtless:
             self.is_thoughtless = any(map(is_reasoning, as_items(joined.get("input"))))
             return self.is_thoughtless
+        if code == CONTAINER_GONE and not self.is_codeless:
+            self.is_codeless = any(map(is_code, as_items(joined.get("input"))))
+            return self.is_codeless
         return False
 
 

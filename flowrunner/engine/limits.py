@@ -22,7 +22,7 @@ Way: TypeAlias = tuple[str, str]
 """A server and a model of it."""
 
 TOLD_S = 1.0
-"""A wait of so many seconds is told."""
+"""A wait of so many seconds is told, in one piece or in several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,13 @@ class _Waiter:
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """Those who wait for one way, and whether they were told to wait."""
+    """Those who wait for one way: since when the server makes them wait, and whether that was
+    told."""
 
     lane: Lane | None
     way: Way | None
     waiting: deque[_Waiter] = field(default_factory=deque)
+    slow_since: float | None = None
     is_told: bool = False
 
     @property
@@ -171,7 +173,8 @@ class Limits:
                 break
             line = min(ready, key=lambda line: line.waiting[0].ticket)
             self._let_go(line, line.waiting.popleft())
-            line.is_told = line.is_told and bool(line.waiting)
+            if not line.waiting:
+                line.is_told, line.slow_since = False, None
         if self._free > 0:
             self._set_alarm()
 
@@ -186,20 +189,27 @@ class Limits:
 
     def _set_alarm(self) -> None:
         """Wake up when the first of all lines may go on; a new wish may bring that forward."""
+        now = self._clock.monotonic()
         waits = [(line, wait_s) for line, wait_s in self._heads() if wait_s is not None]
         for line, wait_s in waits:
-            if wait_s >= TOLD_S and not line.is_told and line.way is not None:
-                line.is_told = True
-                self._on_slow(Slow(line.way, wait_s))
+            self._note_slow(line, now, wait_s)
         if not waits:
             return
         wait_s = min(wait_s for _, wait_s in waits)
-        rings_at = self._clock.monotonic() + wait_s
+        rings_at = now + wait_s
         if self._alarm is not None and self._rings_at <= rings_at:
             return
         self.close()
         self._rings_at = rings_at
         self._alarm = asyncio.ensure_future(self._ring(wait_s))
+
+    def _note_slow(self, line: _Line, now: float, wait_s: float) -> None:
+        """Tell once of a line that waits, also where it is by many short waits."""
+        since = line.slow_since = now if line.slow_since is None else line.slow_since
+        whole_s = now - since + wait_s
+        if whole_s >= TOLD_S and not line.is_told and line.way is not None:
+            line.is_told = True
+            self._on_slow(Slow(line.way, whole_s))
 
     async def _ring(self, wait_s: float) -> None:
         await self._sleep(wait_s)

@@ -44,6 +44,10 @@ class Settings:
     `provider` is where a step goes for which no file names another of `others`; with
     `only_provider` all steps go there, whatever the files say. `supports` is what `provider` knows
     of the API, `models` what a model is called by there.
+
+    `records_to` is the recording that the run leaves, `replays` the one that answers in the place
+    of the network; `moment` is then when that was made, in Unix seconds, of which templates are
+    told as the start of the run.
     """
 
     provider: str
@@ -71,10 +75,13 @@ class Settings:
     models: str | None = None
     waits: bool = True
     cancels_background: bool = False
+    records_to: str | None = None
+    replays: str | None = None
+    moment: float | None = None
 
     def server(self, named: str | None) -> Server:
         """Where a step goes for which the files name this provider, or none."""
-        is_bound = self.only_provider or self.simulated
+        is_bound = self.only_provider or (self.simulated and self.replays is None)
         other = None if named is None or is_bound else self.others.get(named)
         if other is not None:
             return replace(other, is_elsewhere=True)
@@ -102,6 +109,11 @@ class Plan:
     workflow: Workflow
     inputs: Mapping[str, JSON]
     settings: Settings
+
+    @property
+    def moment(self) -> float:
+        """The start of the run as its templates are told it."""
+        return self.started_at if self.settings.moment is None else self.settings.moment
 
     @property
     def at_once(self) -> int:

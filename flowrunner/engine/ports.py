@@ -137,7 +137,7 @@ class SystemClock:
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a run reaches the world through. `senders` has the one of each provider, by its
-    name; `random` gives numbers in [0, 1)."""
+    name; `random` gives numbers in [0, 1); `pins` has the hashes of what servers of tools say."""
 
     senders: Callable[[str], Sender]
     journal: Journal
@@ -150,6 +150,7 @@ class Ports:
     shelf: Shelf | None = None
     live: Live | None = None
     lasting: Lasting | None = None
+    pins: Lasting | None = None
 
 
 class Stopped(Exception):

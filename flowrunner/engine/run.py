@@ -72,7 +72,7 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
             uploads=before.uploads,
         ),
     )
-    names = run_names(plan.inputs, plan.run, plan.started_at)
+    names = run_names(plan.inputs, plan.run, plan.moment)
     file = FileRun(plan.workflow, names, given=given_files(plan.inputs, plan.workflow))
     outer = shared.budget(plan.settings.budget, None, "this run")
     place = Place(file, budget=shared.budget(plan.workflow.budget, outer, "the file"))

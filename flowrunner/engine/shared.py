@@ -82,6 +82,7 @@ class Shared:
     reuse: Reuse = field(default_factory=Reuse)
     moved: Moved = field(init=False)
     _known_talks: Mapping[str, str] | None = None
+    _pins: dict[str, str] | None = None
     _lost_before: dict[CallKey, Worst] | None = None
     _told: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: dict[str, str] = field(default_factory=dict)
@@ -125,6 +126,13 @@ class Shared:
         if self._known_talks is None:
             self._known_talks = self.ports.journal.conversations()
         return self._known_talks
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The hashes of what servers of tools said in this run and are trusted with, by key."""
+        if self._pins is None:
+            self._pins = self.ports.journal.listings()
+        return self._pins
 
     def claims(self, target: FilePath, unit: str) -> bool:
         """Whether a unit may write a file: no other does, whatever the case of its letters."""

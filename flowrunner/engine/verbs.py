@@ -116,7 +116,7 @@ async def call_workflow(unit: Unit) -> Ending:
     if faults:
         return failed("arguments", f"{called.shown}: {'; '.join(faults)}")
     plan = unit.shared.plan
-    names = run_names(given, plan.run, plan.started_at)
+    names = run_names(given, plan.run, plan.moment)
     file = called_run(unit, unit.step.verb, given, names)
     await unit.started()
     budget = unit.shared.budget(called.budget, unit.place.budget, f"`{called.shown}`", unit.path)

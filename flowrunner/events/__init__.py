@@ -73,6 +73,7 @@ class RunStarted(Event):
     """A run began. `origin` is provenance for the report: command, versions, git commit, hashes.
 
     `others` are the base URLs of the providers that steps go to beside the run's own, by name.
+    `replayed` names the recording that answered in their place; such a run is `simulated`.
     """
 
     run: str
@@ -84,6 +85,7 @@ class RunStarted(Event):
     steps: tuple[str, ...]
     origin: dict[str, JSON] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
+    replayed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,21 @@ class ConversationBegan(Event):
     key: str
     id: str
     is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsListed(Event):
+    """What a server of tools says of them is trusted from here on: said for the first time in the
+    run, or a person agreed to what changed.
+
+    `tool` is its declared name, `key` tells it from other servers of the run, `digest` is a hash
+    over all that a model is told. `address` is the unit that asked it.
+    """
+
+    address: Address
+    tool: str
+    key: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,6 +177,10 @@ class Journal:
         """The ids of the conversations that the run calls by names, by their keys."""
         return {event.key: event.id for event in self._reader.conversations()}
 
+    def listings(self) -> dict[str, str]:
+        """The hashes of what servers of tools last said and were trusted with, by their keys."""
+        return {event.key: event.digest for event in self._reader.listings()}
+
     def tool_record(self, unit: str) -> ToolRecord:
         """The calls of tools of a unit, and what people were asked about them."""
         return self._reader.tool_record(unit)

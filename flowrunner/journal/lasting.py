@@ -1,7 +1,8 @@
-"""What lasts over the runs of a project beside their results: the ids of kept conversations.
+"""What lasts over the runs of a project beside their results: the ids of kept conversations, the
+hashes of what servers of tools say.
 
-A small file in the private folder of the project. When it is lost, what it named begins anew; what
-the ids stand for is left to the engine.
+A small file for each in the private folder of the project. When it is lost, what it named begins
+anew; what the ids stand for is left to the engine.
 """
 
 from __future__ import annotations
@@ -18,25 +19,24 @@ from flowrunner.journal.index_file import alone
 from flowrunner.journal.runs import HOME, make_home
 from flowrunner.platform import write_atomically
 
-FILE_NAME = "conversations.json"
-_LOCK_NAME = "conversations.lock"
 _MOST = 10_000
 _ID = re.compile(r"[\x21-\x7e]{1,512}")
 
 
 class LastingIds:
-    """The kept ids of a project, by keys. Several programs may use them at once.
+    """The kept ids of a project of one kind, by keys. Several programs may use them at once.
 
     Raises EnvironmentFault where the disk or another program is in the way.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, what: str = "conversations") -> None:
         self._project = project
+        self._what = what
 
     @property
     def path(self) -> Path:
         """Where they stand."""
-        return self._project / HOME / FILE_NAME
+        return self._project / HOME / f"{self._what}.json"
 
     def get(self, key: str) -> str | None:
         """The id under a key; None where there is none, or what stands there is none."""
@@ -52,7 +52,7 @@ class LastingIds:
         """
         try:
             home = make_home(self._project)
-            with alone(home / _LOCK_NAME):
+            with alone(home / f"{self._what}.lock"):
                 kept = self.get(key)
                 if kept not in (None, over):
                     assert kept is not None

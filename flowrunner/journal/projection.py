@@ -264,7 +264,7 @@ def fold_run(run: RunState, seq: int, event: Event) -> None:
 def _start(run: RunState, event: events.RunStarted) -> None:
     run.run, run.workflow, run.path = event.run, event.workflow, event.path
     run.provider, run.base_url, run.simulated = event.provider, event.base_url, event.simulated
-    run.started_at, run.others = event.at, event.others
+    run.started_at, run.others, run.replayed = event.at, event.others, event.replayed
     run.origins.append(event.origin)
     for unit in event.steps:
         run.steps.setdefault(unit, StepState(unit))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowrunner.events import JSON, ConversationBegan, Event
+from flowrunner.events import JSON, ConversationBegan, Event, ToolsListed
 from flowrunner.journal import rows
 from flowrunner.journal.codec import Record, decode, kind_of
 from flowrunner.journal.faults import damaged, reading_fault
@@ -167,6 +167,13 @@ class Reader:
         for row in self.query(f"{_EVENT} WHERE kind = ? ORDER BY seq", kind):
             event = decode(self._checked(row))
             assert isinstance(event, ConversationBegan)
+            yield event
+
+    def listings(self) -> Iterator[ToolsListed]:
+        """What was recorded of servers of tools, in order."""
+        for row in self.query(f"{_EVENT} WHERE kind = ? ORDER BY seq", kind_of(ToolsListed)):
+            event = decode(self._checked(row))
+            assert isinstance(event, ToolsListed)
             yield event
 
     def tool_record(self, unit: str) -> ToolRecord:

@@ -111,8 +111,9 @@ def _read_text(path: Path, root: Path) -> str:
     except FileNotFoundError:
         fix = f"paths are relative to the workflow file: {_there(path)}"
         raise UnusableFile("missing-file", f"there is no file `{shown}`", fix) from None
-    except (OSError, RuntimeError):
-        raise UnusableFile("missing-file", f"`{shown}` cannot be read") from None
+    except (OSError, RuntimeError, ValueError):
+        fix = "look at its name, and at who may read it"
+        raise UnusableFile("missing-file", f"`{shown}` cannot be read", fix) from None
 
 
 def _is_hidden(path: Path, root: Path) -> bool:
@@ -127,8 +128,11 @@ def _hidden(written: str) -> UnusableFile:
 
 def _there(path: Path) -> str:
     """What stands in the folder in which a file is missing."""
-    if not path.parent.is_dir():
-        return f"there is no folder `{path.parent.name}` either"
-    names = sorted(each.name for each in path.parent.iterdir() if not each.name.startswith("."))
+    try:
+        if not path.parent.is_dir():
+            return f"there is no folder `{path.parent.name}` either"
+        names = sorted(each.name for each in path.parent.iterdir() if not each.name.startswith("."))
+    except OSError:
+        return "the folder cannot be looked into"
     near = did_you_mean(path.name, names)
     return f"did you mean `{near}`?" if near else "no file of this name is there"

@@ -124,7 +124,7 @@ def tally_line(report: dict[str, JSON]) -> str:
         cost = f"{cost}+unknown" if verdict["cost_usd"] else "unknown"
     told += [f"TOTAL={tally['total']}", f"COST={cost}", f"TIME={round(verdict['elapsed_s'])}s"]
     if report["run"]["simulated"]:
-        told.append("SIMULATED=1")
+        told.append("SIMULATED=1" if report["run"]["replayed"] is None else "REPLAYED=1")
     return f"Done. {' '.join(told)} RUN={report['run']['id']}"
 
 
@@ -135,6 +135,7 @@ def _headline(report: JSON, style: Style) -> str:
         verdict["cost_usd"],
         complete=verdict["cost_is_complete"],
         simulated=report["run"]["simulated"],
+        replayed=report["run"]["replayed"],
     )
     if verdict["status"] == "succeeded":
         took = verdict["elapsed_s"]
@@ -144,7 +145,8 @@ def _headline(report: JSON, style: Style) -> str:
     else:
         first = f"{words} {short_sentence(report).rstrip('.')}"
         others = {**tally, "total": 0} | {"failed": 0}
-        facts = [*tally_words(others), price]
+        is_known = verdict["cost_is_complete"] and not report["run"]["simulated"]
+        facts = [*tally_words(others), f"{price} spent" if is_known else price]
     dot = " · " if style.utf8 else " - "
     said = dot.join([style.paint(style.line(first), "bold"), *(style.line(f) for f in facts if f)])
     return f"{style.mark(look)} {said}"

@@ -23,7 +23,7 @@ from flowrunner.report.figures import (
     readable_utc,
 )
 from flowrunner.report.nesting import inside_facts
-from flowrunner.report.terminal import Style, outcome_words, shown_price
+from flowrunner.report.terminal import Style, outcome_words, shown_price, stand_in_words
 from flowrunner.report.tool_calls import call_line
 from flowrunner.report.units import depth_of
 from flowrunner.report.wrapping import wrapped_line
@@ -112,7 +112,8 @@ def show_lines(report: dict[str, JSON], style: Style) -> list[str]:
     lines = [f"{title}  {style.line(run['path'])}", summary_line(report, style)]
     lines.append(style.line(f"started {readable_utc(verdict['started_at'])}, run {run['id']}"))
     if run["simulated"]:
-        lines.append(style.paint("SIMULATED: no model was asked and nothing was paid.", "yellow"))
+        said = style.line(stand_in_words(run["replayed"], "was"))
+        lines.append(style.paint(said, "yellow"))
     lines.append("")
     width = max((len(style.line(_name(step))) for step in report["steps"]), default=0)
     lines += [_step_line(step, max(width, _NARROW), report, style) for step in report["steps"]]
@@ -189,6 +190,7 @@ def _price(numbers: JSON, report: JSON) -> str:
         numbers["cost_usd"],
         complete=numbers["cost_is_complete"],
         simulated=report["run"]["simulated"],
+        replayed=report["run"]["replayed"],
     )
 
 

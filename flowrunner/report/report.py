@@ -99,6 +99,7 @@ def _run(state: RunState) -> dict[str, JSON]:
         "base_url": state.base_url,
         "others": state.others,
         "simulated": state.simulated,
+        "replayed": state.replayed,
         "processes": state.resumes + 1,
     }
 

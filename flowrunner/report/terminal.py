@@ -32,6 +32,7 @@ from flowrunner.report.figures import about_money, count, counted, duration, mon
 from flowrunner.report.going import AtWork, Going, Items
 from flowrunner.report.units import depth_of, parent_of
 from flowrunner.report.verdict import is_reused
+from flowrunner.report.words import pending
 from flowrunner.visible import one_line, visible
 
 _MARKS = {
@@ -100,15 +101,25 @@ class Style:
 class ProgressLines:
     """Lines for the events of a run, one a finished step; `verbose` also tells what begins.
 
-    The items of a long list are told together, at every tenth of it. `feed` takes every event in
+    The items of a long list are told together, at every tenth of it. With `live` nothing is told
+    of what goes on: that stands below the lines for as long as it does. `feed` takes every event in
     order, as the journal gives them after the commit.
     """
 
-    def __init__(self, style: Style, *, verbose: bool = False, simulated: bool = False) -> None:
+    def __init__(
+        self,
+        style: Style,
+        *,
+        verbose: bool = False,
+        simulated: bool = False,
+        replayed: str | None = None,
+        live: bool = False,
+    ) -> None:
         self.style = style
         self.verbose = verbose
+        self._live = live
         self._names = 12
-        self._simulated = simulated
+        self._simulated, self._replayed = simulated, replayed
         # What the line above stands in: below it a short name says enough.
         self._around: str | None = None
         self._at_work = AtWork()
@@ -136,12 +147,12 @@ class ProgressLines:
         if isinstance(event, Warned):
             return [self._warned(event)]
         if isinstance(event, Slowed):
-            return [self._slowed(event)]
+            return [] if self._live else [self._slowed(event)]
         if isinstance(event, RunResumed):
             # What an earlier process began took an unknown time.
             self._at_work.clear()
             said = f"Resumed by process {event.epoch} of this run."
-            return [self.style.line(said), *_banner(self._simulated, self.style)]
+            return [self.style.line(said), *self._banner()]
         return []
 
     def _started(self, event: StepStarted | ForEachBegan) -> list[str]:
@@ -150,7 +161,7 @@ class ProgressLines:
         crowd = self._at_work.crowd_of(unit)
         if isinstance(event, ForEachBegan):
             going.items = Items(event.items)
-            if crowd or not going.items.are_many:
+            if crowd or self._live or not going.items.are_many:
                 return []
             going.is_announced = True
             return self._lines("running", unit, counted(event.items, "item"))
@@ -169,7 +180,7 @@ class ProgressLines:
             return self._lines("running", unit, _trouble(event), whole=True) if told else []
         crowd = self._at_work.crowd_of(unit)
         going = self._at_work.unit(crowd or unit)
-        if event.at < going.waits_until:
+        if self._live or event.at < going.waits_until:
             return []
         going.waits_until = event.at + wait_s
         some = f", so {unit} waits" if crowd else ""
@@ -186,7 +197,7 @@ class ProgressLines:
             going.model = event.model
             return []
         is_first = isinstance(event, CallAccepted)
-        if self._at_work.crowd_of(unit) or not (is_first or self.verbose):
+        if self._live or self._at_work.crowd_of(unit) or not (is_first or self.verbose):
             return []
         return self._lines("running", unit, _pending(event))
 
@@ -244,8 +255,15 @@ class ProgressLines:
     def _begin(self, event: RunStarted) -> list[str]:
         longest = max((len(self.style.line(step)) for step in event.steps), default=0)
         self._names = min(_NAMES_WIDTH, max(8, longest))
-        self._simulated = event.simulated
-        return header_lines(event, self.style)
+        self._simulated, self._replayed = event.simulated, event.replayed
+        return [*header_lines(event, self.style), *self._banner(), ""]
+
+    def _banner(self) -> list[str]:
+        """What no run goes without in which no model is asked."""
+        if not self._simulated:
+            return []
+        said = stand_in_words(self._replayed, "is")
+        return [self.style.paint(self.style.line(said), "yellow")]
 
     def _name(self, unit: str) -> str:
         parent = parent_of(unit)
@@ -268,7 +286,8 @@ class ProgressLines:
         is_item_of_it = unit.startswith(f"{crowd}[") and unit.count("]", len(crowd)) == 1
         if whole is None or not (is_item_of_it and unit.endswith("]")):
             return []
-        return self._lines("running", crowd, _so_far(whole)) if whole.count(event.status) else []
+        is_told = whole.count(event.status) and not self._live
+        return self._lines("running", crowd, _so_far(whole)) if is_told else []
 
     def _finished(self, event: StepFinished, going: Going) -> str:
         name = self._name(event.address.unit)
@@ -303,7 +322,7 @@ class ProgressLines:
 
     def _price(self, going: Going) -> str:
         if self._simulated:
-            return "simulated"
+            return "simulated" if self._replayed is None else "replayed"
         if going.is_priced:
             return money(going.cost_usd)
         return f"{money(going.cost_usd)} + unknown" if going.cost_usd else "unknown"
@@ -332,19 +351,18 @@ def _ended_items(items: Items) -> str:
 
 
 def header_lines(event: RunStarted, style: Style) -> list[str]:
-    """The first line of a run, and the banner that no simulated run goes without."""
+    """The first line of a run."""
     steps = counted(len(event.steps), "step")
     dot = " · " if style.utf8 else " - "
     asked = ", ".join([event.provider, *event.others])
     facts = [style.line(fact) for fact in (steps, asked, f"run {event.run}")]
-    lines = [dot.join([style.paint(style.line(event.workflow), "bold"), *facts])]
-    return [*lines, *_banner(event.simulated, style), ""]
+    return [dot.join([style.paint(style.line(event.workflow), "bold"), *facts])]
 
 
-def _banner(simulated: bool, style: Style) -> list[str]:
-    """What no simulated run goes without."""
-    banner = "SIMULATED: no model is asked and nothing is paid."
-    return [style.paint(banner, "yellow")] if simulated else []
+def stand_in_words(replayed: str | None, verb: str) -> str:
+    """Who answers, or answered (`verb` is "was"), where no model is asked."""
+    nobody = f"no model {verb} asked and nothing {verb} paid."
+    return f"SIMULATED: {nobody}" if replayed is None else f"REPLAYED from {replayed}: {nobody}"
 
 
 def outcome_words(status: str, message: str | None) -> str:
@@ -353,13 +371,16 @@ def outcome_words(status: str, message: str | None) -> str:
     return f"{word}: {message}" if message else word
 
 
-def shown_price(cost_usd: float, *, complete: bool, simulated: bool) -> str:
+def shown_price(
+    cost_usd: float, *, complete: bool, simulated: bool, replayed: str | None = None
+) -> str:
     """Money of a run on one line; of a simulated one what it would have cost."""
+    word = "simulated" if replayed is None else "replayed"
     if simulated and complete:
-        return f"simulated, would be about {about_money(cost_usd)}"
+        return f"{word}, would be about {about_money(cost_usd)}"
     if simulated:
         known = f"at least {about_money(cost_usd)}" if cost_usd else "an unknown amount"
-        return f"simulated, would be {known}"
+        return f"{word}, would be {known}"
     if complete:
         return money(cost_usd)
     return f"{money(cost_usd)} and an unknown part" if cost_usd else "cost unknown"
@@ -382,11 +403,8 @@ def _why(event: CallRefused | CallNotSent | CallLost) -> str:
 
 
 def _pending(event: CallAccepted | CallPolled) -> str:
-    words = {"queued": "queued in background", "in_progress": "at work in background"}
-    said = words.get(event.status, "in background")
-    if isinstance(event, CallAccepted):
-        return f"{said}, id {event.response_id}"
-    return f"{said}, polled {event.polls}×"
+    said = pending(event)
+    return f"{said}, id {event.response_id}" if isinstance(event, CallAccepted) else said
 
 
 def _trouble(event: CallRefused | CallNotSent | CallLost) -> str:

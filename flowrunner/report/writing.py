@@ -1,7 +1,7 @@
-"""What a terminal shows of answers while they are written: one line, which the next one replaces.
+"""What a terminal shows of answers while they are written: the end of each, as far as it has come.
 
 Fed from the run and read from the thread that writes to the terminal; both only ever wait for the
-other to copy a few names. How a line is drawn over is left to the viewer.
+other to copy a few names. The line that it stands in is left to `live`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from flowrunner.events import (
     RunFinished,
     StepFinished,
 )
-from flowrunner.report.figures import count
 from flowrunner.report.terminal import Style
 from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
@@ -27,7 +26,7 @@ from flowrunner.visible import columns
 _KEPT = 8_000
 """Characters kept of each answer: far more than a line shows, so that a secret that begins before
 the line is still known as one."""
-_LEAST_ROOM = 20
+_LEAST_ROOM = 8
 _ENDS = CallAnswered | CallRefused | CallLost | CallNotSent | StepFinished
 
 
@@ -65,37 +64,28 @@ class Writing:
             elif isinstance(event, RunFinished):
                 self._drafts.clear()
 
-    def line(self, style: Style) -> str:
-        """The line for the answer that has been written the longest, no wider than the style's
-        width; empty where none is."""
+    def shown(self, unit: str, room: int, style: Style) -> str | None:
+        """What is being written of the answer to a unit, in at most so many columns; None where
+        nothing is."""
         with self._lock:
-            unit = next(iter(self._drafts), None)
-            if unit is None:
-                return ""
-            draft, others = self._drafts[unit], len(self._drafts) - 1
-            tail, doing = draft.tail[-_KEPT:], draft.doing
-        more = f" (and {count(others)} more)" if others else ""
-        head = f"{style.line(unit)}  "
+            draft = self._drafts.get(unit)
+            if draft is None:
+                return None
+            tail, doing = draft.tail, draft.doing
         dots = style.line("…")
         if doing is not None or not tail:
-            said = f"{head}{_fitting(style.line(doing or 'writing'), 40, style)}{dots}{more}"
-            return f" {style.mark('running')} {_from_left(said, style.width - 4)}"
-        head = _from_left(f"{head}writing{dots} ", max(style.width // 2, _LEAST_ROOM))
-        room = style.width - columns(head) - columns(more) - 6
-        shown = _fitting(self._scrubber.scrub_growing(tail), room, style)
-        return f' {style.mark("running")} {head}"{shown}"{more}'
+            return _fitting(f"{style.line(doing or 'writing')}{dots}", room, style)
+        head = f'writing{dots} "'
+        left = room - columns(head) - 1
+        if left < _LEAST_ROOM:
+            return _fitting(f"writing{dots}", room, style)
+        return f'{head}{_fitting(self._scrubber.scrub_growing(tail), left, style)}"'
 
 
 def _fitting(text: str, room: int, style: Style) -> str:
     """As much of the end of a text as fits into so many columns."""
-    kept = text[-max(room, 0) :] if room > 0 else ""
+    room = max(room, 0)
+    kept = text[-room:] if room else ""
     while columns(shown := style.line(kept)) > room:
         kept = kept[1:]
     return shown
-
-
-def _from_left(text: str, room: int) -> str:
-    """As much of the beginning of a line as fits into so many columns."""
-    while columns(text) > max(room, 0):
-        text = text[:-1]
-    return text

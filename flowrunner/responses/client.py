@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from flowrunner import __version__, json_text, wire
 from flowrunner.events import JSON, ApiError
+from flowrunner.responses.answers import accepted, answered
 from flowrunner.responses.background import is_askable
 from flowrunner.responses.envelope import SHOWN, read_error, what_is_missing
-from flowrunner.responses.items import read_usage
 from flowrunner.responses.outcome import (
     Accepted,
     Answered,
@@ -29,7 +29,7 @@ from flowrunner.responses.outcome import (
     Reply,
     Told,
 )
-from flowrunner.responses.rate import asked_wait_s, poll_after_s, read_rate, should_retry
+from flowrunner.responses.rate import asked_wait_s, read_rate, should_retry
 from flowrunner.responses.rate import request_id as _request_id
 from flowrunner.responses.receiving import SILENCE_S, Receiver, Watch
 from flowrunner.responses.stream import Assembly, Broken, Ended, Left, what_broke
@@ -41,6 +41,8 @@ RAW_LIMIT = 1_000_000
 
 _UNSAFE = re.compile(r"[^\x21-\x7e]")
 _PENDING = frozenset({"queued", "in_progress"})
+_STREAMED = {"Accept": "text/event-stream, application/json"}
+_TAKE_UPS = 3
 
 
 class Exchanging(Protocol):
@@ -98,13 +100,12 @@ class ResponsesClient:
         """
         request_id = _UNSAFE.sub("-", client_request_id)[:MAX_REQUEST_ID]
         is_streamed = body.get("stream") is True
-        accepted = {"Accept": "text/event-stream, application/json"} if is_streamed else {}
         request = wire.WireRequest(
             method="POST",
             url=self._endpoint.url("responses"),
             headers=self._headers()
             | {"Content-Type": "application/json", "X-Client-Request-Id": request_id}
-            | accepted,
+            | (_STREAMED if is_streamed else {}),
             content=encode(body),
             timeout_s=timeout_s,
             fresh=fresh,
@@ -241,7 +242,7 @@ class ResponsesClient:
             return outcome
         if not is_askable(outcome.response_id):
             return self._no_response(reply, "nobody could ask for a response with such an `id`")
-        return _accepted(reply, outcome, self._clock())
+        return accepted(reply, outcome, self._clock())
 
     async def _reply(
         self, request: wire.WireRequest, progress: wire.Progress | None = None
@@ -262,12 +263,9 @@ class ResponsesClient:
         """A streamed exchange. What the stream itself said counts before how it broke off."""
         start = time.monotonic()
         receiver = Receiver(watch)
-        content, fault = None, None
-        try:
-            async with self._wire.stream(request, progress) as coming:
-                content = await receiver.take(coming)
-        except (wire.WireFault, wire.Unsendable) as raised:
-            fault = self._fault(raised, time.monotonic() - start)
+        content, fault = await self._take(request, progress, receiver)
+        if may_come_later:
+            fault = await self._take_up(request, receiver, fault, start + request.timeout_s)
         assembly, elapsed_s = receiver.assembly, time.monotonic() - start
         if progress.status is None or (fault is not None and not assembly.raw):
             assert fault is not None
@@ -277,6 +275,44 @@ class ResponsesClient:
         if content is not None:
             return self._judge_pending(reply, may_come_later)
         return self._judge_stream(reply, assembly, fault)
+
+    async def _take(
+        self, request: wire.WireRequest, progress: wire.Progress, receiver: Receiver
+    ) -> tuple[bytes | None, NotSent | Lost | None]:
+        """One reply: its body where it is no stream, and how it broke off where it did."""
+        start = time.monotonic()
+        try:
+            async with self._wire.stream(request, progress) as coming:
+                return await receiver.take(coming), None
+        except (wire.WireFault, wire.Unsendable) as raised:
+            return None, self._fault(raised, time.monotonic() - start)
+
+    async def _take_up(
+        self,
+        request: wire.WireRequest,
+        receiver: Receiver,
+        fault: NotSent | Lost | None,
+        ends_at: float,
+    ) -> NotSent | Lost | None:
+        """Ask for the rest of a stream in the background that broke off, a few times and free of
+        charge; how the last of its pieces broke off. Where nobody can tell the rest any more (after
+        five minutes, as the API has it), the response is there to be looked at."""
+        for _ in range(_TAKE_UPS):
+            rest, left_s = receiver.rest(), ends_at - time.monotonic()
+            if rest is None or left_s <= 0:
+                break
+            again = replace(
+                request,
+                method="GET",
+                url=self._endpoint.url(rest),
+                headers=self._headers() | _STREAMED,
+                content=b"",
+                timeout_s=left_s,
+            )
+            content, fault = await self._take(again, wire.Progress(), receiver)
+            if content is not None:
+                break
+        return fault
 
     def _judge_stream(
         self, reply: wire.WireReply, assembly: Assembly, fault: NotSent | Lost | None
@@ -328,7 +364,7 @@ class ResponsesClient:
     def _judge_value(self, reply: wire.WireReply, value: JSON, wanted: str = "response") -> Outcome:
         missing = what_is_missing(value, wanted)
         if missing is None:
-            return _answered(reply, value)
+            return answered(reply, value)
         if isinstance(value, dict) and value.get("error") and "output" not in value:
             return self._refused(reply, read_error(reply.content, reply.status))
         return self._no_response(reply, missing)
@@ -384,32 +420,3 @@ def _bytes(body: Mapping[str, JSON]) -> bytes:
 
 def _rest(error: ApiError) -> tuple[str | None, str | None, str | None]:
     return error.type, error.param, error.code
-
-
-def _answered(reply: wire.WireReply, response: dict[str, JSON]) -> Answered:
-    model, tier = response.get("model"), response.get("service_tier")
-    return Answered(
-        response=response,
-        http_status=reply.status,
-        request_id=_request_id(reply.headers),
-        response_id=response["id"],
-        status=response.get("status", "completed"),
-        model=model if isinstance(model, str) else None,
-        service_tier=tier if isinstance(tier, str) else None,
-        usage=read_usage(response.get("usage")),
-        elapsed_s=reply.elapsed_s,
-        rate=read_rate(reply.headers),
-    )
-
-
-def _accepted(reply: wire.WireReply, pending: Answered, now: float) -> Accepted:
-    return Accepted(
-        http_status=pending.http_status,
-        request_id=pending.request_id,
-        response_id=pending.response_id,
-        status=pending.status,
-        model=pending.model,
-        elapsed_s=pending.elapsed_s,
-        asked_wait_s=poll_after_s(reply.headers, now),
-        rate=pending.rate,
-    )

@@ -13,6 +13,7 @@ from flowrunner.responses.outcome import Final, Lost, NotSent, Refused
 OnUnknown: TypeAlias = Literal["hold", "retry_once"]
 Reason: TypeAlias = Literal[
     "api-error",
+    "no-recording",
     "key",
     "quota",
     "rate-limit",
@@ -23,7 +24,8 @@ Reason: TypeAlias = Literal[
     "file",
 ]
 """Why there is no answer. `timeout` is for callers that run out of time: `decide` has no clock;
-`file` for those whose request names a file that is gone."""
+`file` for those whose request names a file that is gone, `no-recording` for a replay that has no
+reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Retry:
 class GiveUp:
     """No further attempt makes sense. With `stops_run` no other step can succeed either: nothing
     more is sent and the run ends with exit status 4. `code` is the API's own for a request that it
-    refused for good (Responses API: `error.code`)."""
+    refused for good (Responses API: `error.code`), or what stands for one that it does not give."""
 
     reason: Reason
     message: str

@@ -54,6 +54,23 @@ def without_reasoning(items: Sequence[JSON]) -> list[JSON]:
     return [item for item in items if not is_reasoning(item)]
 
 
+def without_code(items: Sequence[JSON]) -> list[JSON]:
+    """The items without code that ran in a container, and without the reasoning that led to it,
+    which may not stand alone. What was said of it stays."""
+    kept: list[JSON] = []
+    for item in items:
+        if not is_code(item):
+            kept.append(item)
+        elif kept and is_reasoning(kept[-1]):
+            kept.pop()
+    return kept
+
+
+def is_code(item: JSON) -> bool:
+    """Whether an item is code that ran in a container (Responses API: `code_interpreter_call`)."""
+    return isinstance(item, Mapping) and item.get("type") == "code_interpreter_call"
+
+
 def is_reasoning(item: JSON) -> bool:
     """Whether an item is what a model thought (Responses API: `reasoning`)."""
     return isinstance(item, Mapping) and item.get("type") == "reasoning"

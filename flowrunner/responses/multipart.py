@@ -29,5 +29,13 @@ def form(
     return body, f"multipart/form-data; boundary={boundary}"
 
 
+def file_in(body: bytes, content_type: str) -> bytes:
+    """The file in a form that `form` made; nothing where there is none."""
+    mark = b"\r\n--" + content_type.partition("boundary=")[2].strip().strip('"').encode()
+    _, found, rest = body.partition(b'name="file"; filename="')
+    content = rest.partition(b"\r\n\r\n")[2]
+    return content.rpartition(mark)[0] if found else b""
+
+
 def _quoted(text: str) -> str:
     return "".join(_ESCAPES.get(letter, letter) for letter in text)

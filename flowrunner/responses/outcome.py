@@ -69,7 +69,7 @@ class Refused:
 class NotSent:
     """No byte of the request left: surely not processed, never billed.
 
-    `kind`: refused, name, tls, connect-timeout, connect, cancelled, bad-id.
+    `kind`: refused, name, tls, connect-timeout, connect, cancelled, bad-id, no-recording.
     """
 
     kind: str

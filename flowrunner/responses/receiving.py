@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeAlias
+from urllib.parse import quote
 
 from flowrunner import wire
-from flowrunner.responses.stream import Assembly, Delta, TooBig
+from flowrunner.responses.background import is_askable
+from flowrunner.responses.stream import Assembly, Delta, Left, TooBig
 
 Watch: TypeAlias = Callable[[Delta], None]
 """Is told what is new. It must return at once; what it raises ends its watch and nothing else."""
@@ -52,6 +54,20 @@ class Receiver:
         finally:
             self._tell(self.assembly.finish())
         return None
+
+    def rest(self) -> str | None:
+        """Where the rest of a response in the background is streamed, whose stream broke off, after
+        the last event that came (Responses API: `starting_after`). None where that is not known, or
+        nothing is left to be told. From then on the pieces of another reply are taken."""
+        assembly = self.assembly
+        name, number = assembly.response_id, assembly.last_number
+        is_known = number is not None or assembly.heard == 1  # The first event has the number 0.
+        if not is_known or not isinstance(assembly.verdict, Left):
+            return None
+        if name is None or not is_askable(name):
+            return None
+        assembly.go_on()
+        return f"responses/{quote(name, safe='')}?stream=true&starting_after={number or 0}"
 
     async def _follow(self, reply: wire.Incoming, first: bytes) -> None:
         self._feed(reply, first)

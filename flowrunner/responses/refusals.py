@@ -18,10 +18,14 @@ Class: TypeAlias = Literal[
     "quota", "key", "too-large", "locked", "busy", "mcp-server", "rate-limit", "server", "final"
 ]
 
+CONTAINER_GONE = "container is gone"
+"""Stands for the code of a refusal that names a container which is no more; the API gives none."""
+
 _LONGEST = 600
 _TOO_LARGE = re.compile(r"request too large|Limit:? (\d+), Requested:? (\d+)", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk|sess|pk|key)-[\w*.…-]{4,}")
 _MODEL = re.compile(r"model [`'\"]([^`'\"]+)[`'\"]|[`'\"]([^`'\"]+)[`'\"] (?:is not|does not)")
+_CONTAINER = re.compile(r"\bcontainer\b.*\b(?:is expired|has expired|not found)", re.IGNORECASE)
 _MCP_LABEL = re.compile(r"MCP server:? ?[`'\"]([^`'\"]+)[`'\"]", re.IGNORECASE)
 # Seen beside the documented family (`catalog`): accounts without a way to pay.
 _MORE_QUOTA_CODES = frozenset({"billing_hard_limit_reached", "billing_not_active"})
@@ -35,10 +39,12 @@ def _quota_words() -> frozenset[str]:
 
 @cache
 def passing_codes() -> frozenset[str]:
-    """Values of `response.error.code` after which asking again can help."""
+    """Values of `response.error.code` after which asking again can help: those of the API, and the
+    codes of its errors, which a stream that fails ends in too."""
     entries = catalog.table("errors")
     found = [e["response_error_code"] for e in entries if e["retry"] and "response_error_code" in e]
-    return frozenset(code for codes in found for code in codes)
+    passing = {word for word, status in _STATUS_BY_WORD.items() if status == 429 or status >= 500}
+    return frozenset(code for codes in found for code in codes) | passing
 
 
 def is_quota(code: str | None, kind: str | None = None) -> bool:
@@ -131,8 +137,13 @@ def give_up(refused: Refused, asked: Asked) -> GiveUp:
         message=_one_line(f"{lead}: {refused.error.message} ({facts(refused)})"),
         help=_help(refused, asked),
         stops_run=kind == "quota",
-        code=refused.error.code if kind == "final" else None,
+        code=_code(refused) if kind == "final" else None,
     )
+
+
+def _code(refused: Refused) -> str | None:
+    is_container = _CONTAINER.search(refused.error.message) is not None
+    return CONTAINER_GONE if is_container else refused.error.code
 
 
 def _key(refused: Refused, asked: Asked) -> GiveUp:

@@ -126,6 +126,8 @@ def _may_pass(refused: Refused, tries: Tries) -> bool:
 def _after_not_sent(
     missed: NotSent, tries: Tries, policy: RetryPolicy, random: float, asked: Asked
 ) -> Decision:
+    if missed.kind == "no-recording":
+        return GiveUp(reason="no-recording", message=missed.message, help=_RECORD_AGAIN)
     wait_s = _wait_s(None, tries, policy, random)
     final = missed.kind in _NEVER_AGAIN or tries.not_sent >= policy.max_not_sent
     if not final and wait_s is not None:
@@ -139,6 +141,7 @@ def _after_not_sent(
     )
 
 
+_RECORD_AGAIN = "`flowrunner run --record` asks the API and records anew what it answers"
 _NETWORK_HELP = {
     "name": "check the network and the host in the base URL",
     "refused": "check that the server runs and that the base URL names its port",

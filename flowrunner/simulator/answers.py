@@ -41,6 +41,9 @@ _ECHOED: dict[str, Any] = {
     "metadata": {},
 }
 
+Scripts: TypeAlias = Callable[[str | None, dict[str, Any]], "dict[str, Any] | str | None"]
+"""The same, told of the client request id too. It may raise Refusal."""
+
 
 def build_response(turn: Turn, scripted: dict[str, Any] | str | None) -> dict[str, Any]:
     """The Response to a request that was accepted (Responses API: the Response object).

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flowrunner.simulator.answers import Replies
+from flowrunner.simulator.answers import Replies, Scripts
 from flowrunner.simulator.background import Pace
 from flowrunner.simulator.faults import FaultPlan
 from flowrunner.simulator.state.context import Memory
@@ -31,6 +31,7 @@ class Behaviour:
     faults: FaultPlan | None = None
     seed: int = 0
     replies: Replies | None = None
+    scripts: Scripts | None = None
     latency_s: float = 0.0
     event_delay_s: float = 0.0
     pace: Pace = field(default_factory=Pace)

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from flowrunner.errors import EnvironmentFault
 from flowrunner.platform import WINDOWS
-from flowrunner.simulator.answers import Replies
+from flowrunner.simulator.answers import Replies, Scripts
 from flowrunner.simulator.api import Api
 from flowrunner.simulator.backend import Behaviour
 from flowrunner.simulator.background import Pace
@@ -31,7 +31,8 @@ _BACKLOG = 4096
 class Simulator:
     """A local Responses API on 127.0.0.1, deterministic under its seed, with faults to order.
 
-    `port` 0 takes any free port. `faults` go wrong as they say. `replies` may script answers; it is
+    `port` 0 takes any free port. `faults` go wrong as they say. `replies` may script answers, or
+    `scripts`, which is told of the client request id too; it is
     called on the simulator's thread and must not block. `latency_s` passes before each reply,
     `event_delay_s` between the events of a stream; `pace` says how long the background takes.
     More than `requests_a_minute` are refused with 429.
@@ -47,6 +48,7 @@ class Simulator:
     faults: FaultPlan | None = None
     seed: int = 0
     replies: Replies | None = None
+    scripts: Scripts | None = None
     latency_s: float = 0.0
     event_delay_s: float = 0.0
     pace: Pace = field(default_factory=Pace)
@@ -67,6 +69,7 @@ class Simulator:
             faults=self.faults,
             seed=self.seed,
             replies=self.replies,
+            scripts=self.scripts,
             latency_s=self.latency_s,
             event_delay_s=self.event_delay_s,
             pace=self.pace,

@@ -8,6 +8,7 @@ Nothing here knows the Responses API; that is left to `flowrunner.responses`.
     transport  our transport under httpx's API: pool, connection, dial, tls, names
     guard      which addresses may be reached at all
     proxied    httpx's own transport, through a proxy
+    standin    replies in the place of the network
 """
 
 from flowrunner.wire.endpoint import Endpoint, Secret
@@ -17,8 +18,12 @@ from flowrunner.wire.guard import Guard
 from flowrunner.wire.incoming import Incoming
 from flowrunner.wire.progress import Progress
 from flowrunner.wire.request import WireRequest
+from flowrunner.wire.standin import Answer, Answering, Asked, StandIn
 
 __all__ = [
+    "Answer",
+    "Answering",
+    "Asked",
     "Endpoint",
     "Guard",
     "Incoming",
@@ -26,6 +31,7 @@ __all__ = [
     "NotSent",
     "Progress",
     "Secret",
+    "StandIn",
     "Unsendable",
     "Wire",
     "WireFault",

@@ -16,7 +16,14 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 NotSentKind: TypeAlias = Literal[
-    "refused", "name", "tls", "connect-timeout", "connect", "cancelled", "forbidden"
+    "refused",
+    "name",
+    "tls",
+    "connect-timeout",
+    "connect",
+    "cancelled",
+    "forbidden",
+    "no-recording",
 ]
 LostKind: TypeAlias = Literal["reset", "closed", "timeout", "truncated", "too-big", "protocol"]
 
@@ -34,7 +41,8 @@ class NotSent(WireFault):
 
     `kind`: `refused` (nobody listens), `name` (no address for the host), `tls` (no trusted secure
     connection), `connect-timeout`, `connect` (any other reason there is no connection), `cancelled`
-    (the wire was closed), `forbidden` (the address is not one that the guard admits).
+    (the wire was closed), `forbidden` (the address is not one that the guard admits),
+    `no-recording` (a recording takes the place of the network, and has no reply to this).
     """
 
     def __init__(self, kind: NotSentKind, message: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from flowrunner.engine.artefacts import Kept, keep_files
+from flowrunner.engine.budget import BudgetRefusal
 from flowrunner.engine.calls import Caller
 from flowrunner.engine.continuing import Past, is_kept
 from flowrunner.engine.endings import Ending, failed
@@ -100,14 +101,23 @@ class Dialogue:
     async def _ask(
         self, address: Address, body: dict[str, JSON]
     ) -> tuple[dict[str, JSON], Answered | GiveUp | Hold | Later]:
-        """A request and its answer; in another way where the API does not take the first."""
+        """A request and its answer; in another way where the API does not take the first.
+
+        Raises Stopped, BudgetRefusal.
+        """
         turn = (address.attempt, address.turn)
         calls = [call for call in self.calls if (call.attempt, call.turn) == turn]
         before = self.unit.before
         asks_again = before is not None and before.status == "unknown"
         while True:
             request = self._request(body)
-            outcome = await self.caller.answer(address, request, calls, asks_again=asks_again)
+            try:
+                outcome = await self.caller.answer(
+                    address, request, calls, asks_again=asks_again
+                )
+            except BudgetRefusal as refusal:
+                message = self._so_far(refusal.message)
+                raise type(refusal)(message, help=refusal.help) from None
             if not isinstance(outcome, GiveUp) or not self._finds_a_way(outcome.code, request):
                 return request, outcome
             await self.history.recall()
@@ -151,10 +161,13 @@ class Dialogue:
         return replies
 
     def _with_calls(self, outcome: GiveUp | Hold | Later) -> GiveUp | Hold | Later:
-        """A reason with the tools that were called by then, where there were any."""
-        if isinstance(outcome, Later) or not self._turns:
+        if isinstance(outcome, Later):
             return outcome
-        return replace(outcome, message=f"{outcome.message} ({self._told()})")
+        return replace(outcome, message=self._so_far(outcome.message))
+
+    def _so_far(self, message: str) -> str:
+        """A reason with the tools that were called by then, where there were any."""
+        return f"{message} ({self._told()})" if self._turns else message
 
     def _exhausted(self, calls: tuple[OpenCall, ...]) -> Ending:
         wanted = ", ".join(dict.fromkeys(f"`{call.name or call.type}`" for call in calls))

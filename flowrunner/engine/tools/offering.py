@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowrunner.engine.endings import Ending, failed
+from flowrunner.engine.tools.pinning import pinned
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON
 from flowrunner.language.request import Prompt
@@ -79,7 +80,7 @@ def declaration(tool: Tool) -> JSON:
 
 
 async def offered_by(unit: Unit, prompt: Prompt) -> Offered | Ending:
-    """What a step offers; its end where a server does not say what it has."""
+    """What a step offers; its end where a server is not to be had. Raises Stopped."""
     if not prompt.tools:
         return Offered()
     by_name = {tool.name: tool for tool in prompt.tools.values()}
@@ -89,7 +90,8 @@ async def offered_by(unit: Unit, prompt: Prompt) -> Offered | Ending:
 
 
 async def listed(unit: Unit, servers: Sequence[Tool]) -> Offered | Ending:
-    """The tools of servers, asked of them; the end of the unit where one does not say."""
+    """The tools of servers, asked of them; the end of the unit where one does not say, or says
+    what it did not say before and nobody agrees to. Raises Stopped."""
     functions: list[dict[str, JSON]] = []
     folder = unit.place.file.workflow.folder
     for tool in servers:
@@ -97,6 +99,10 @@ async def listed(unit: Unit, servers: Sequence[Tool]) -> Offered | Ending:
         listing = await server.list_tools(min(LISTING_TIMEOUT_S, max(unit.left_s(), 0.0)))
         if listing.fault is not None:
             return failed("mcp", f"`{tool.name}`: {listing.fault}")
+        ending = await pinned(unit, tool, listing)
+        if ending is not None:
+            return ending
+        server.trust(listing)
         functions += [mcp_function(tool, each) for each in listing.tools]
     schemas = {str(each["name"]): each["parameters"] for each in functions}
     return Offered(functions=tuple(functions), schemas=schemas)

@@ -202,6 +202,8 @@ class Composer:
         style = event.style or ""
         bare = self._without_properties(start, event)
         value, kind = self._value(event, style, start, bare)
+        if kind == RAW:
+            bare = start  # what looked like a tag or an anchor is a part of the text
         number = self.composed.outline.add(kind, bare, max(bare, end))
         if event.anchor:
             anchor = self._remember(event, number)
@@ -210,7 +212,7 @@ class Composer:
 
     def _value(self, event: ScalarEvent, style: str, start: int, bare: int) -> tuple[Any, str]:
         if event.tag is not None and self._refuse_tag(event, event.value):
-            return self._source[start : _end(event)], PLAIN
+            return self._source[start : _end(event)], RAW
         if style:
             if style == ">":
                 self._note(noticing.folded_list(self._source, start, _end(event)))

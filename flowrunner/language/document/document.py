@@ -6,6 +6,7 @@ Here the pieces of the room come together; what a value means is left to `schema
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from flowrunner.language.document.composing import (
 from flowrunner.language.document.faults import Fault, Lines
 from flowrunner.language.document.mending import Stop, explain
 from flowrunner.language.document.noticing import hidden_directions
-from flowrunner.language.document.outline import MAPPING, PLAIN, RAW, Entry, Trace
+from flowrunner.language.document.outline import MAPPING, PLAIN, RAW, Entry, Outline, Trace
 from flowrunner.language.document.scalars import SpelledFloat, SpelledInt, positions
 from flowrunner.language.document.source import (
     clean,
@@ -66,11 +67,21 @@ class Document:
         """
         return self._lines.place(self.shown, *self._span(route, aim, start, length))
 
+    @property
+    def outline(self) -> Outline:
+        """Where every key and value stands in the text, for what works on the text itself."""
+        return self._composed.outline
+
     def diagnose(self, finding: Finding) -> Diagnostic:
         """A finding with its place and its source line."""
         span = self._span(finding.route, finding.aim, finding.start, finding.length)
         fault = Fault(finding.code, finding.message, *span, finding.help, finding.severity)
         return self._lines.diagnose(self.shown, fault)
+
+    def span(self, route: Route) -> tuple[int, int]:
+        """Where the source of a value begins and ends in the text, without blanks behind it."""
+        entry = self._composed.outline.entry(self._composed.outline.trace(route).value)
+        return entry.start, entry.start + len(self.text[entry.start : entry.end].rstrip())
 
     def is_plain(self, route: Route) -> bool:
         """Whether the route leads to a scalar written without quotes or block signs."""
@@ -138,10 +149,10 @@ class Document:
         behind = min(first + max(length or 1, 1), end)
         return entry.start + spelled[first], max(spelled[behind] - spelled[first], 1)
 
-    def _positions(self, entry: Entry, value: Any) -> list[int]:
+    def _positions(self, entry: Entry, value: Any) -> Sequence[int]:
         source = self.text[entry.start : entry.end]
         if entry.kind == RAW or not isinstance(value, str):
-            return list(range(len(source) + 1)) if entry.is_scalar else [0]
+            return range(len(source) + 1) if entry.is_scalar else [0]
         return positions(source, "" if entry.kind == PLAIN else entry.kind, value)
 
 

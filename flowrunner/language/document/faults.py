@@ -23,14 +23,19 @@ class Fault:
 
 
 class Lines:
-    """The lines of a text: characters into places. Nothing is kept, so large texts cost nothing."""
+    """The lines of a text: characters into places. Only the last line asked for is kept, so that
+    large texts cost nothing, and many places in the order of the text cost one look through it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._last = (0, 1)
 
     def number(self, offset: int) -> int:
         """The 1-based number of the line that holds the character."""
-        return self._text.count("\n", 0, offset) + 1
+        start, number = self._last if self._last[0] <= offset else (0, 1)
+        number += self._text.count("\n", start, offset)
+        self._last = (offset, number)
+        return number
 
     def start_of_line(self, offset: int) -> int:
         """The offset of the first character of the line that holds the character."""

@@ -18,6 +18,7 @@ _ENTRY = re.compile(rf"(?P<indent> *)(?P<dashes>(?:-[ ]+)*)(?:(?P<key>{_KEY})[ ]
 _ODD_SPACES = "\u00a0\u2000-\u200b\u202f\u205f\u3000"
 _ODD_INDENT = re.compile(rf"[ ]*([{_ODD_SPACES}])")
 _ODD_AFTER_COLON = re.compile(rf":([{_ODD_SPACES}])")
+_CONFLICT_MARK = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
 _TAB_INDENT = re.compile(r"^ *\t[ \t]*", re.MULTILINE)
 _NO_SPACE_AFTER_COLON = re.compile(r" *(?:- +)*([a-z_]+):(\S.*)$")
 _COMMENT = re.compile(r"(?:^|[ \t])#")
@@ -266,6 +267,12 @@ def _colon(entry: _Entry) -> Fault:
 
 def _unread(text: str, lines: Lines, stop: Stop, line: str, start: int) -> Fault:
     """What is left: the structure itself does not add up."""
+    if _CONFLICT_MARK.match(line):
+        message = "git could not merge two versions of this file, and marks here where they differ"
+        fix = (
+            "keep one version, and delete the lines that begin with `<<<<<<<`, `=======`, `>>>>>>>`"
+        )
+        return Fault("syntax", message, start, len(line), fix)
     opening = text[stop.began] if stop.began is not None and stop.began < len(text) else ""
     if opening and opening in "'\"" and stop.at >= len(text.rstrip("\n")):
         message = f"the text that begins with `{opening}` here is never closed"

@@ -35,7 +35,7 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 def shown(text: str, most: int = 40) -> str:
     """A text as it stands in a sentence: on one line, in backticks, cut when it is long."""
-    line = " ".join(text.split())
+    line = " ".join(text[: 50 * most].split())
     line = line if len(line) <= most else line[: most - 1].rstrip() + "…"
     return f"`{line}`"
 

@@ -7,6 +7,7 @@ Where a value stands in the document is left to `outline`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeAlias
 
 Scalar: TypeAlias = "str | bool | SpelledInt | SpelledFloat | None"
@@ -49,13 +50,15 @@ def typed(text: str) -> Scalar:
     return SpelledFloat(text) if "." in text or text == "-0" else SpelledInt(text)
 
 
-def positions(source: str, style: str, value: str) -> list[int]:
+def positions(source: str, style: str, value: str) -> Sequence[int]:
     """For each character of the value, and for its end, the offset in the scalar's own source.
 
     `source` runs from the first character of the scalar (quote and `|` or `>` included) to its end;
     `style` is `'`, `"`, `|`, `>` or empty. YAML's folding is done again to find them.
     """
     is_block = style in ("|", ">")
+    if not is_block and source[len(style) : len(source) - len(style)] == value:
+        return range(len(style), len(style) + len(value) + 1)
     found = _block(source, style, value) if is_block else _flow(source, style)
     offsets = [offset for _, offset in found][: len(value)]
     last = offsets[-1] + 1 if offsets else min(1, len(source)) if style else 0
@@ -64,6 +67,8 @@ def positions(source: str, style: str, value: str) -> list[int]:
 
 def folded(source: str) -> str:
     """The value of a plain scalar, from its source alone."""
+    if "\n" not in source:
+        return source
     return "".join(character for character, _ in _flow(source, ""))
 
 

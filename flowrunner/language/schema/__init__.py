@@ -21,8 +21,8 @@ _MOST = 200
 def check_shape(document: Document, of: str = "workflow") -> list[Finding]:
     """What is wrong with the keys of a document and the kinds of their values, in no order.
 
-    `of` names the schema: `workflow` or `project`. At most 200 mistakes are looked at. A key that
-    belongs to the language but is not built yet is no mistake here.
+    `of` names the schema: `workflow`, `project` or `test`. At most 200 mistakes are looked at. A
+    key that belongs to the language but is not built yet is no mistake here.
     """
     found = islice(violations(document.value, of), _MOST)
     findings = [finding for each in found for finding in say(each, document)]

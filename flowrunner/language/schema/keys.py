@@ -34,8 +34,10 @@ def unknown_keys(violation: Violation) -> list[Finding]:
 def _unknown(key: str, violation: Violation, known: Mapping[str, Any]) -> Finding:
     route = (*violation.route, key)
     where = _where(violation)
-    look = _elsewhere_in_project if violation.of == "project" else _elsewhere
-    elsewhere = _of_other_kind(key, violation) or look(key, violation)
+    look = {"workflow": _elsewhere, "project": _elsewhere_in_project}.get(violation.of)
+    elsewhere = None
+    if look is not None:
+        elsewhere = _of_other_kind(key, violation) or look(key, violation)
     if elsewhere is not None:
         return Finding("unknown-key", elsewhere[0], route, elsewhere[1], aim="key")
     near = _near(key, [name for name in known if name not in violation.value])

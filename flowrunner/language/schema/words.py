@@ -12,7 +12,7 @@ _LISTS = ("steps", "otherwise")
 
 def in_backticks(word: Any, most: int = 60) -> str:
     """A word or text as it stands in a sentence: on one line, cut when it is long."""
-    text = " ".join(str(word).split())
+    text = " ".join(str(word)[: 50 * most].split())
     return f"`{text if len(text) <= most else text[: most - 1].rstrip() + '…'}`"
 
 

@@ -124,7 +124,7 @@ class _Reader:
         return None
 
     def read_choices(self, values: list[JSON], route: Route) -> Shape | None:
-        choices: list[str] = []
+        choices: dict[str, None] = {}
         for position, value in enumerate(values):
             choice = _choice(value)
             if choice is None:
@@ -134,7 +134,7 @@ class _Reader:
             if choice in choices:
                 self.fault((*route, position), f"the choice `{choice}` stands in this list twice")
             else:
-                choices.append(choice)
+                choices[choice] = None
         if not choices:
             self.fault(
                 route,
@@ -142,11 +142,12 @@ class _Reader:
                 "write `[one, two]`, or `{ list: text }` for a list of texts",
             )
             return None
-        if len(choices) == 1 and choices[0] in _PLAIN:
+        only = next(iter(choices))
+        if len(choices) == 1 and only in _PLAIN:
             self.fault(
                 route,
-                f"`[{choices[0]}]` is a choice with the only answer `{choices[0]}`",
-                f"for a list, write `{{ list: {choices[0]} }}`",
+                f"`[{only}]` is a choice with the only answer `{only}`",
+                f"for a list, write `{{ list: {only} }}`",
             )
             return None
         return Shape("choice", choices=tuple(choices))

@@ -27,7 +27,7 @@ _EXPECTED = {
 
 def quoted(text: str) -> str:
     """A text as a message shows it: on one line, cut where it is long, in backticks."""
-    line = " ".join(text.split())
+    line = " ".join(text[: 50 * _LONGEST].split())
     return f"`{line}`" if len(line) <= _LONGEST else f"`{line[: _LONGEST - 1]}…`"
 
 

@@ -149,6 +149,16 @@ def constant_path(part: ast.Node) -> tuple[str | int, ...]:
     return tuple(path)
 
 
+def constant_paths(tree: ast.Node) -> list[tuple[str | int, ...]]:
+    """Every constant path of a tree that is not the beginning of another, whatever its root."""
+    found = dict.fromkeys(constant_path(part) for part in _all_paths(tree))
+    return [
+        path
+        for path in found
+        if path and not any(other[: len(path)] == path for other in found if other != path)
+    ]
+
+
 def is_shield(part: ast.Node) -> bool:
     """Whether the values inside a part may be empty without fault."""
     if isinstance(part, ast.Call):

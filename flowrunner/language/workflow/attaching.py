@@ -6,7 +6,7 @@ A step may attach what a step above it makes, so what is missing now is told by 
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,11 @@ def _fault(reader: Reader, written: str, route: Route) -> Finding | None:
 
 def _on_disk(reader: Reader, path: Path, shown: str, route: Route) -> Finding | None:
     written = f"`{path.name}`"
-    if not _is_file(path):
+    if not _is(path, Path.is_file):
         if is_pattern(str(path)):
             said = f"`{shown}` matches no file"
             return None if _has_match(path) else _missing(said, route)
-        if path.is_dir():
+        if _is(path, Path.is_dir):
             fix = f"write `{path.name}/*` for the files in it"
             reader.fault("attach", f"{written} is a folder, not a file", route, fix)
             return None
@@ -113,8 +113,9 @@ def _has_match(pattern: Path) -> bool:
         return False
 
 
-def _is_file(path: Path) -> bool:
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """Whether a path leads to something of a kind; what no system takes for a path does not."""
     try:
-        return path.is_file()
+        return kind(path)
     except (OSError, ValueError):
         return False

@@ -87,7 +87,7 @@ class Reader:
             example = f"{number}s" if number.isdecimal() and 0 < int(number) < 86_400 else "30s"
             self.fault(
                 "duration",
-                f"`{key}` must be a duration of at most a year, found `{text}`",
+                f"`{key}` must be longer than nothing and at most a year, found `{text}`",
                 (*route, key),
                 f"write a number and a unit, such as `{example}`, `5m`, `2h` or `1d`",
             )

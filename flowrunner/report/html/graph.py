@@ -19,6 +19,7 @@ from flowrunner.report.html.pieces import (
     slug,
     step_look,
 )
+from flowrunner.report.html.strokes import arrows, brief, curve, shortened
 
 _DRAWN_IN_FULL = 60
 _MAP = (40, 22, 16)
@@ -115,21 +116,7 @@ def _picture(drawn: list[_Drawn]) -> Markup:
         "role": "group",
         "aria-label": "The graph of the steps; the same in words stands below it.",
     }
-    return element("svg", attributes, element("defs", "", *_arrows()), *lines, *shapes)
-
-
-def _arrows() -> list[Markup]:
-    shape = element("path", {"d": "M0 0 8 4 0 8Z"})
-    attributes: dict[str, str | int] = {
-        "viewBox": "0 0 8 8",
-        "refX": 7,
-        "refY": 4,
-        "markerWidth": 8,
-        "markerHeight": 8,
-        "orient": "auto",
-    }
-    names = ("arrow", "arrow-faded")
-    return [element("marker", {"id": n, "class": n, **attributes}, shape) for n in names]
+    return element("svg", attributes, element("defs", "", *arrows()), *lines, *shapes)
 
 
 def _line(points: list[tuple[float, float]], end: _Drawn) -> Markup:
@@ -138,24 +125,10 @@ def _line(points: list[tuple[float, float]], end: _Drawn) -> Markup:
     arrow = "arrow-faded" if faded else "arrow"
     attributes = {
         "class": " ".join(classes),
-        "d": _curve(points),
+        "d": curve(points),
         "marker-end": f"url(#{arrow})",
     }
     return element("path", attributes)
-
-
-def _curve(points: list[tuple[float, float]]) -> str:
-    (x, y), *rest = points
-    path = [f"M{x:.1f} {y:.1f}"]
-    for n, (to_x, to_y) in enumerate(rest):
-        # Every second stretch runs straight through a layer; the others bend between layers.
-        if n % 2:
-            path.append(f"L{to_x:.1f} {to_y:.1f}")
-        else:
-            middle = (y + to_y) / 2
-            path.append(f"C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}")
-        x, y = to_x, to_y
-    return "".join(path)
 
 
 def _shape(step: _Drawn, x: float, y: float) -> Markup:
@@ -163,7 +136,7 @@ def _shape(step: _Drawn, x: float, y: float) -> Markup:
     box = {"width": _SIZES.width, "height": _SIZES.height, "rx": 10, "class": "box"}
     condition = None
     if step.condition:
-        text = _shortened(f"if {_brief(step.condition)}", _SMALL_LETTERS)
+        text = shortened(f"if {brief(step.condition)}", _SMALL_LETTERS)
         condition = element("text", {"x": 12, "y": 58, "class": "condition"}, text)
     name, line = (30, 50) if condition is None else (24, 42)
     drawing = {"href": f"#icon-{step.look}", "x": 12, "y": name - 13, "width": 16, "height": 16}
@@ -177,7 +150,7 @@ def _shape(step: _Drawn, x: float, y: float) -> Markup:
         element(
             "text",
             {"x": 12, "y": line, "class": "line"},
-            _shortened(step.line, _SMALL_LETTERS),
+            shortened(step.line, _SMALL_LETTERS),
         ),
         condition,
         element("title", "", step.spoken + (f" (if {step.condition})" if step.condition else "")),
@@ -186,9 +159,9 @@ def _shape(step: _Drawn, x: float, y: float) -> Markup:
 
 
 def _named(step: _Drawn, y: int) -> list[Child]:
-    badge = _shortened(step.badge, _BADGE_LETTERS)
+    badge = shortened(step.badge, _BADGE_LETTERS)
     room = _LETTERS - (len(badge) + 1 if badge else 0)
-    name = element("text", {"x": 36, "y": y, "class": "name"}, _shortened(step.id, room))
+    name = element("text", {"x": 36, "y": y, "class": "name"}, shortened(step.id, room))
     at = {"x": _SIZES.width - 10, "y": y, "class": "badge", "text-anchor": "end"}
     return [name, element("text", at, badge) if badge else None]
 
@@ -197,14 +170,6 @@ def _linked(step: _Drawn, shape: Child) -> Markup:
     if not step.fragment:
         return element("g", "", shape)
     return element("a", {"href": f"#{step.fragment}", "aria-label": step.spoken}, shape)
-
-
-def _brief(condition: str) -> str:
-    return condition.replace("steps.", "").replace(".output.", ".").replace("inputs.", "")
-
-
-def _shortened(text: str, letters: int) -> str:
-    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
 def _map(drawn: list[_Drawn]) -> Markup:

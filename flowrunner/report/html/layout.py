@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 _SWEEPS = 4
 
@@ -39,6 +39,8 @@ class _Dot:
 
     name: str | None
     layer: int
+    width: float
+    height: float
     above: list[_Dot] = field(default_factory=list)
     below: list[_Dot] = field(default_factory=list)
     x: float = 0.0
@@ -58,10 +60,16 @@ def layers_of(waits_for: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return layers
 
 
-def lay_out(waits_for: Mapping[str, Sequence[str]], sizes: Sizes) -> Layout:
-    """Place the steps of a small graph. Same graph, same places."""
-    layers = layers_of(waits_for)
-    dots, chains = _dots(waits_for, layers)
+def lay_out(
+    waits_for: Mapping[str, Sequence[str]],
+    sizes: Sizes,
+    boxes: Mapping[str, tuple[float, float]] | None = None,
+) -> Layout:
+    """Place the steps of a small graph. Same graph, same places.
+
+    `boxes` are the width and height of those steps that are not of the usual size.
+    """
+    dots, chains = _dots(waits_for, sizes, boxes or {})
     for sweep in range(_SWEEPS):
         _order(dots, downwards=sweep % 2 == 0)
     for sweep in range(_SWEEPS + 1):
@@ -70,15 +78,21 @@ def lay_out(waits_for: Mapping[str, Sequence[str]], sizes: Sizes) -> Layout:
 
 
 def _dots(
-    waits_for: Mapping[str, Sequence[str]], layers: list[list[str]]
+    waits_for: Mapping[str, Sequence[str]],
+    sizes: Sizes,
+    boxes: Mapping[str, tuple[float, float]],
 ) -> tuple[list[list[_Dot]], list[list[_Dot]]]:
-    rows = [[_Dot(name, layer) for name in names] for layer, names in enumerate(layers)]
+    usual = (sizes.width, sizes.height)
+    rows = [
+        [_Dot(name, layer, *boxes.get(name, usual)) for name in names]
+        for layer, names in enumerate(layers_of(waits_for))
+    ]
     by_name = {dot.name: dot for row in rows for dot in row}
     chains = []
     for name, earlier in waits_for.items():
         for other in _nearest(earlier, waits_for):
             if other in by_name and by_name[other].layer < by_name[name].layer:
-                chains.append(_chain(by_name[other], by_name[name], rows))
+                chains.append(_chain(by_name[other], by_name[name], rows, sizes.lane))
     return rows, chains
 
 
@@ -104,10 +118,10 @@ def _reaches(start: str, goal: str, waits_for: Mapping[str, Sequence[str]]) -> b
     return False
 
 
-def _chain(start: _Dot, end: _Dot, rows: list[list[_Dot]]) -> list[_Dot]:
+def _chain(start: _Dot, end: _Dot, rows: list[list[_Dot]], lane: float) -> list[_Dot]:
     chain = [start]
     for layer in range(start.layer + 1, end.layer):
-        dot = _Dot(None, layer)
+        dot = _Dot(None, layer, lane, 0.0)
         rows[layer].append(dot)
         chain.append(dot)
     chain.append(end)
@@ -149,27 +163,24 @@ def _wanted(dot: _Dot, *, downwards: bool) -> float:
 
 
 def _distance(left: _Dot, right: _Dot, sizes: Sizes) -> float:
-    return (_breadth(left, sizes) + _breadth(right, sizes)) / 2 + sizes.gap
-
-
-def _breadth(dot: _Dot, sizes: Sizes) -> float:
-    return sizes.width if dot.name else sizes.lane
+    return (left.width + right.width) / 2 + sizes.gap
 
 
 def _measured(rows: list[list[_Dot]], chains: list[list[_Dot]], sizes: Sizes) -> Layout:
     dots = [dot for row in rows for dot in row]
-    left = min((dot.x - _breadth(dot, sizes) / 2 for dot in dots), default=0.0)
-    right = max((dot.x + _breadth(dot, sizes) / 2 for dot in dots), default=0.0)
-    step = sizes.height + sizes.layer_gap
-    layout = Layout(right - left, max(0.0, len(rows) * step - sizes.layer_gap))
+    left = min((dot.x - dot.width / 2 for dot in dots), default=0.0)
+    right = max((dot.x + dot.width / 2 for dot in dots), default=0.0)
+    tall = [max(dot.height for dot in row) for row in rows]
+    tops = list(accumulate((height + sizes.layer_gap for height in tall), initial=0.0))
+    layout = Layout(right - left, max(0.0, tops[-1] - sizes.layer_gap))
     for dot in dots:
         dot.x -= left
         if dot.name:
-            layout.places[dot.name] = (dot.x, dot.layer * step)
+            layout.places[dot.name] = (dot.x, tops[dot.layer])
     for chain in chains:
-        points = [(chain[0].x, chain[0].layer * step + sizes.height)]
+        points = [(chain[0].x, tops[chain[0].layer] + chain[0].height)]
         for dot in chain[1:-1]:
-            points += [(dot.x, dot.layer * step), (dot.x, dot.layer * step + sizes.height)]
-        points.append((chain[-1].x, chain[-1].layer * step))
+            points += [(dot.x, tops[dot.layer]), (dot.x, tops[dot.layer] + tall[dot.layer])]
+        points.append((chain[-1].x, tops[chain[-1].layer]))
         layout.edges.append((str(chain[0].name), str(chain[-1].name), points))
     return layout

@@ -30,7 +30,7 @@ _ASKED = 600
 
 
 def ribbon(report: JSON) -> Markup | None:
-    """A band over the page of a simulated run; no such run may pass for a real one."""
+    """A band over the page of a run without a model; no such run may pass for a real one."""
     if not report["run"]["simulated"]:
         return None
     cost = report["money"]["cost_usd"]
@@ -40,7 +40,9 @@ def ribbon(report: JSON) -> Markup | None:
     if not (cost or complete):
         would = " What it would cost is not known."
     words = f" No model was asked and nothing was paid.{would}"
-    return element("p", "ribbon", element("strong", "", "Simulated."), words)
+    replayed = report["run"]["replayed"]
+    title = "Simulated." if replayed is None else f"Replayed from {replayed}."
+    return element("p", "ribbon", element("strong", "", title), words)
 
 
 def verdict_section(report: JSON) -> Markup:

@@ -30,7 +30,7 @@ from flowrunner.simulator.turn import Turn
 
 def _create(backend: Backend, exchange: Exchange) -> None:
     turn = _turn(backend, exchange)
-    scripted = _script(backend, turn.body)
+    scripted = _script(backend, exchange.client_request_id, turn.body)
     response = _answer(turn, scripted)
     effect = _fit_effect(exchange)
     _change_answer(response, turn, effect)
@@ -85,11 +85,16 @@ def _answer(turn: Turn, scripted: dict[str, Any] | str | None) -> dict[str, Any]
         raise fault.refusal(turn.body["text"]["format"]["name"]) from fault
 
 
-def _script(backend: Backend, body: dict[str, Any]) -> dict[str, Any] | str | None:
-    if backend.behaviour.replies is None:
-        return None
+def _script(
+    backend: Backend, request_id: str | None, body: dict[str, Any]
+) -> dict[str, Any] | str | None:
+    behaviour = backend.behaviour
     try:
-        return backend.behaviour.replies(body)
+        if behaviour.scripts is not None:
+            return behaviour.scripts(request_id, body)
+        return None if behaviour.replies is None else behaviour.replies(body)
+    except Refusal:
+        raise
     except Exception as fault:
         # The script is code of a test; its mistake must be seen by the one who wrote it.
         message = f"The scripted reply raised {type(fault).__name__}: {fault}"

@@ -42,7 +42,8 @@ class McpServer:
     """One server for one run; belongs to one event loop.
 
     It is started by the first `list_tools` or `call`, and anew after it has died. The first listing
-    is pinned: a call after the server has changed what it says of its tools is refused.
+    is pinned, until another is trusted: no call is made while the server says anything else of its
+    tools.
     """
 
     def __init__(
@@ -71,6 +72,10 @@ class McpServer:
             return Listing(fault=f"the server had not listed its tools after {timeout_s:g} s")
         except _Failed as fault:
             return Listing(fault=self._scrubber.scrub(str(fault)))
+
+    def trust(self, listing: Listing) -> None:
+        """Make calls while the server says this."""
+        self._pinned = listing
 
     async def call(self, name: str, arguments: Mapping[str, JSON], timeout_s: float) -> ToolAnswer:
         """Call one tool of the server by the name that it has there."""
@@ -107,17 +112,14 @@ class McpServer:
         return facts
 
     async def _trusted(self) -> _Session:
-        """A session whose tools are those of the first listing. Raises _Failed."""
+        """A session whose tools are those that are trusted. Raises _Failed."""
         async with self._starting:
             session = await self._open()
-            if session.is_listed:
-                return session
-            pinned = self._pinned
-            listing = await self._listed(session)
-            if listing.fault is not None:
-                raise _Failed(listing.fault)
-            if pinned is not None and listing.digest != pinned.digest:
-                session.is_listed = False
+            if not session.is_listed:
+                listing = await self._listed(session)
+                if listing.fault is not None:
+                    raise _Failed(listing.fault)
+            if self._pinned is not None and session.digest != self._pinned.digest:
                 raise _Failed(
                     "the server has changed what it says of its tools since the run began; the "
                     "call was not made"
@@ -129,6 +131,7 @@ class McpServer:
         tools = await session.ask(lambda connection: connection.list_tools())
         listing = make_listing(tools, self._kind.allowed_tools)
         session.is_listed = session.is_listed and listing.fault is None
+        session.digest = listing.digest
         if listing.fault is None and self._pinned is None:
             self._pinned = listing
         return listing
@@ -199,6 +202,7 @@ class _Session:
         self.speaker: Speaker | None = None
         self.name: str | None = None
         self.is_listed = False
+        self.digest = ""
         self._patience = server.patience
         self._opened: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._leave = asyncio.Event()
