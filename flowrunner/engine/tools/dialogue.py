@@ -112,9 +112,7 @@ class Dialogue:
         while True:
             request = self._request(body)
             try:
-                outcome = await self.caller.answer(
-                    address, request, calls, asks_again=asks_again
-                )
+                outcome = await self.caller.answer(address, request, calls, asks_again=asks_again)
             except BudgetRefusal as refusal:
                 message = self._so_far(refusal.message)
                 raise type(refusal)(message, help=refusal.help) from None
