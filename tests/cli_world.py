@@ -34,8 +34,13 @@ from flowrunner.simulator import Call, FaultPlan, Simulator
 
 TOP = Path(__file__).resolve().parent.parent
 GALLERY = TOP / "workflows"
-BARE = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-"""What a program is given of an environment, as by cron; nothing of this machine's."""
+_OWN_PROGRAMS = str(Path(sys.executable).parent)
+BARE = {
+    "PATH": os.pathsep.join([_OWN_PROGRAMS, os.environ.get("PATH", os.defpath)]),
+    "LC_ALL": "C.UTF-8",
+}
+"""What a program is given of an environment, as by cron; nothing of this machine's but the programs
+that were installed beside flowrunner."""
 if "PYTHONPATH" in os.environ:  # a checkout that is not installed
     BARE["PYTHONPATH"] = os.environ["PYTHONPATH"]
 KEY = "sk-test-4711-0815-abcdef"

@@ -487,7 +487,9 @@ def _unreadable(found: Diagnostic) -> str | None:
     shown = MACHINERY.search(re.sub(r"`[^`]*`", "", words))
     if shown and shown.group() not in (found.source_line or ""):
         return f"`{shown.group()}` shows the machinery"
-    if not found.message.strip() or any(len(line) > 1_400 for line in render([found]).split("\n")):
+    if not found.message.strip() or any(
+        len(line) > 1_400 for line in render([found], "concise").split("\n")
+    ):
         return "not a sentence that can be read"
     return None
 

@@ -681,6 +681,12 @@ def test_f61_bad_tools_are_told_of_and_the_run_goes_on(
     assert told["leaves"] == "left\n"
     assert not lives(int((project.folder / "child.txt").read_text()))
     assert {call.name for call in on_record(project) if not call.ok} == BAD.keys() - {"leaves"}
+    shown = " ".join(project.run("show", "latest", "help").out.split())
+    page = (project.latest.folder / "report.html").read_text(encoding="utf-8")
+    for name, (_, _, sentence) in BAD.items():
+        assert name in shown
+        assert sentence in shown, name
+        assert name in page
     check_books(project.latest, simulator)
 
 

@@ -243,6 +243,20 @@ def test_nothing_is_drawn_over_a_question(
     check_books(project.latest, simulator)
 
 
+def test_a_question_that_was_answered_elsewhere_stands_in_no_way(
+    project: Project, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate([{"match": {"client_request_id": "/send/"}, "do": {"delay": 1}}])
+    project.at(simulator).write("gated.yaml", GATED)
+    seen = terminal(project, "run", "gated.yaml")
+    seen.watch(lambda lines: "Agree? [y/n]" in lines)
+    assert project.run("approve", "latest", "agree").status == ExitStatus.DONE
+    seen.watch(lambda lines: any(line.startswith(" 3/4 done") for line in lines))
+    assert "Agree? [y/n]" not in seen.lines
+    seen.watch()
+    ends_well(seen)
+
+
 def test_what_a_model_writes_is_shown_and_not_obeyed(
     project: Project, simulate: Callable[..., Simulator]
 ) -> None:

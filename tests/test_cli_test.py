@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,20 @@ def try_cases(project: Project, cases: str, *words: str) -> Done:
     return project.run("test", *words)
 
 
+TOOLS = f"""\
+flowrunner: 1
+name: Orders
+defaults: {{ model: gpt-6-luna }}
+tools:
+  find:
+    describe: Look up an order
+    run: [{sys.executable}, -c, "print('sent')"]
+    arguments: {{ order: text }}
+    changes_things: false
+steps:
+  - {{ id: help, prompt: Where is my order?, tools: [find] }}
+result: {{ text: "{{{{ steps.help.text }}}}", calls: "{{{{ length(steps.help.tool_calls) }}}}" }}
+"""
 GOOD = """\
   - name: high
     replies:
@@ -140,6 +155,19 @@ def test_an_error_of_the_api_and_a_retry_can_be_scripted(notes: Project) -> None
     expect: { exit: 1 }
 """
     done = try_cases(notes, cases)
+    assert done.status == 0, done.err
+
+
+def test_calls_of_tools_can_be_scripted(project: Project) -> None:
+    project.write("notes.yaml", TOOLS)
+    cases = """\
+  - name: looked up
+    replies:
+      help: [{ call: { name: find, arguments: { order: A-17 } } }, It is on its way.]
+    expect:
+      result: { text: It is on its way., calls: 1 }
+"""
+    done = try_cases(project, cases)
     assert done.status == 0, done.err
 
 

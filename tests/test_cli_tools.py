@@ -255,3 +255,42 @@ def test_a_loop_in_a_simulated_run(project: Project) -> None:
     ended = project.run("run", "support.yaml", "--simulate")
     assert ended.status == ExitStatus.DONE, ended.err
     assert done(project) == ["find", "refund"]
+
+
+WAYS = f"""\
+flowrunner: 1
+name: Ways
+defaults: {{ model: gpt-5.4 }}
+tools:
+  find:
+    describe: Look up an order
+    run: [{sys.executable}, shop.py, find]
+    arguments: {{ order: text }}
+    changes_things: false
+  note: {{ describe: Note, run: [{sys.executable}, -c, "print(input())"], input: text, ask: never }}
+steps:
+  - {{ id: talk, prompt: Help A1, tools: [find, note], conversation: {{ name: c }} }}
+  - {{ id: talk_on, prompt: And A2, tools: [find], conversation: {{ name: c }} }}
+  - {{ id: unkept, prompt: Help A3, tools: [find, note], store: false }}
+  - {{ id: unkept_on, prompt: More, continue: unkept }}
+  - {{ id: kept, prompt: Help A4, tools: [find], tool_choice: required }}
+  - {{ id: kept_on, prompt: More, continue: kept }}
+  - {{ id: one_by_one, prompt: Help A5, tools: [find, note], parallel_tool_calls: false }}
+  - {{ id: streamed, prompt: Help A6, tools: [find], delivery: stream }}
+  - {{ id: background, prompt: Help A7, tools: [find], delivery: background }}
+  - {{ id: shaped, prompt: Help A8, tools: [find], output: {{ n: integer }} }}
+result: "{{{{ steps.shaped.output.n }}}}"
+"""
+
+
+def test_a_server_accepts_a_loop_in_every_way(project: Project, simulator: Simulator) -> None:
+    """Pitfalls 14.1 to 14.7: what does not belong together is refused, as the API does."""
+    shop(project.at(simulator), workflow=WAYS)
+    ended = project.run("run", "support.yaml", "--wait")
+    assert ended.status == ExitStatus.DONE, ended.err
+    assert {call.status for call in simulator.ledger} == {200}
+    state = project.latest.state
+    turns = {unit: max(call.turn for call in step.calls) for unit, step in state.steps.items()}
+    assert turns.pop("one_by_one") == 3
+    assert set(turns.values()) == {2}
+    check_books(project.latest, simulator)

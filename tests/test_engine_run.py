@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -261,7 +260,7 @@ def test_a_bad_answer_is_shown_to_the_model_and_asked_again(world: World) -> Non
 )
 def test_answers_that_fail_a_step(world: World, outcome: object, reason: str) -> None:
     steps = "steps:\n  - { id: a, prompt: one, output: { n: integer } }\n"
-    ended = world.run(steps, in_turn(a=repeat(outcome)))  # type: ignore[arg-type]
+    ended = world.run(steps, in_turn(a=[outcome] * 10))  # type: ignore[list-item]
     assert ended.reason("a") == reason
     assert ended.end.exit_status is ExitStatus.FAILED
     assert ended.end.message

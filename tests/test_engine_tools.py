@@ -755,3 +755,85 @@ def test_an_edited_tool_is_another_tool(world: ToolWorld) -> None:
     tools = TOOLS.replace("shop.py, find", "shop.py, search")
     ended = world.resume(in_turn(help=[answered("second")]), edited=ONE, head=HEAD + tools)
     assert ended.result("help")["text"] == "second"
+
+
+CLOCK = f"""
+tools:
+  clock:
+    mcp: {{ command: [{sys.executable}, -m, mcp_server_time, --local-timezone, UTC] }}
+    allowed_tools: [get_current_time]
+    changes_things: false
+"""
+
+
+def test_a_tool_of_a_server_is_offered_checked_and_called(world: ToolWorld) -> None:
+    steps = "steps:\n  - { id: help, prompt: When, tools: [clock] }\n"
+    good = function("clock__get_current_time", {"timezone": "Asia/Tokyo"}, "call_1")
+    bad = function("clock__get_current_time", {"zone": "x"}, "call_2")
+    other = function("clock__convert_time", {}, "call_3")
+    ended = world.tools(steps, asks(good, bad, other), answered("Now."), tools=CLOCK)
+    assert ended.end.exit_status is ExitStatus.DONE, ended.end
+    first = next(iter(ended.sender.bodies.values()))
+    [offered] = first["tools"]
+    assert (offered["type"], offered["name"]) == ("function", "clock__get_current_time")
+    assert offered["strict"] is False
+    given = outputs(ended)
+    assert "Asia/Tokyo" in json.dumps(given["call_1"])
+    assert given["call_2"].startswith("Error: the arguments do not fit")
+    assert "there is no tool `clock__convert_time`" in given["call_3"]
+
+
+def test_a_server_that_cannot_be_asked_fails_the_step_before_anything_is_sent(
+    world: ToolWorld,
+) -> None:
+    tools = CLOCK.replace("mcp_server_time", "no_such_server_of_tools")
+    steps = "steps:\n  - { id: help, prompt: When, tools: [clock] }\n"
+    ended = world.tools(steps, tools=tools)
+    assert (ended.status("help"), ended.reason("help")) == ("failed", "mcp")
+    assert ended.sender.bodies == {}
+
+
+def test_a_tool_of_a_server_is_called_without_a_model(world: ToolWorld) -> None:
+    steps = """
+steps:
+  - { id: now, call: clock__get_current_time, with: { timezone: Asia/Tokyo } }
+  - { id: say, write: "{{ steps.now.text }}" }
+"""
+    ended = world.tools(steps, tools=CLOCK)
+    assert ended.end.exit_status is ExitStatus.DONE, ended.end
+    assert "Asia/Tokyo" in ended.result("say")["text"]
+
+
+SANDBOX = """
+tools:
+  sandbox: { shell: { in: work } }
+  patches: { apply_patch: { in: work } }
+"""
+
+
+def test_a_shell_and_patches_work_in_their_folder(world: ToolWorld) -> None:
+    (world.folder / "work").mkdir()
+    world.answers = {"help": True}
+    steps = """
+steps:
+  - { id: help, prompt: Write, tools: [sandbox, patches], accept_risk: a test }
+"""
+    patch = {
+        "type": "apply_patch_call",
+        "id": "p",
+        "call_id": "c1",
+        "operation": {"type": "create_file", "path": "a.txt", "diff": "+hello\n"},
+    }
+    shell = {
+        "type": "shell_call",
+        "id": "s",
+        "call_id": "c2",
+        "environment": {"type": "local"},
+        "action": {"commands": ["cat a.txt"], "max_output_length": 50},
+    }
+    ended = world.tools(steps, asks(patch, shell), answered("Done."), tools=SANDBOX)
+    assert ended.end.exit_status is ExitStatus.DONE, ended.end
+    patched, told = inputs_of(ended, 1)
+    assert patched["status"] == "completed"
+    assert told["output"][0]["stdout"].strip() == "hello"
+    assert told["max_output_length"] == 50

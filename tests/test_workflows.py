@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,14 @@ import yaml
 from flowrunner.catalog import load_schema
 from flowrunner.simulator import Simulator
 from tests.cli_world import GALLERY, TOP, Done, Nursery, Project, check_books, posts
+from tests.wire_server import RawServer, reply
 
 FILES = sorted(path.name for path in GALLERY.glob("*.yaml"))
-STATUSES = {"newsletter.yaml": (9, 0, 0)}
+STATUSES = {
+    "announce.yaml": (9, 0, 0),
+    "newsletter.yaml": (9, 0, 0),
+    "order_desk.yaml": (9, 0, 0),
+}
 """How the documented commands end, where there are several."""
 
 
@@ -47,13 +52,24 @@ def _run_all(project: Project, name: str, commands: list[list[str]]) -> Done:
     return ends[-1]
 
 
+@pytest.fixture(scope="module")
+def channel() -> Iterator[RawServer]:
+    """What `announce.yaml` posts to."""
+    with RawServer(lambda peer, _: peer.send(reply(b"ok"))) as server:
+        yield server
+
+
 @pytest.fixture(scope="module", params=FILES)
 def shown(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, nursery: Nursery
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    nursery: Nursery,
+    channel: RawServer,
 ) -> Shown:
     folder = tmp_path_factory.mktemp("gallery") / "project"
     (folder / ".git").mkdir(parents=True)
     project = Project(folder, nursery).with_gallery()
+    project.environ["TEAM_WEBHOOK"] = channel.url
     text = (GALLERY / request.param).read_text(encoding="utf-8")
     commands = _commands(text)
     return Shown(text, project, commands, _run_all(project, request.param, commands))
@@ -108,10 +124,11 @@ def test_validate_finds_no_mistake(shown: Shown) -> None:
 
 
 def test_a_real_server_accepts_every_request(
-    shown: Shown, tmp_path: Path, nursery: Nursery, simulator: Simulator
+    shown: Shown, tmp_path: Path, nursery: Nursery, simulator: Simulator, channel: RawServer
 ) -> None:
     (tmp_path / ".git").mkdir()
     project = Project(tmp_path, nursery).with_gallery().at(simulator)
+    project.environ["TEAM_WEBHOOK"] = channel.url
     asking = [[word for word in words if word != "--simulate"] for words in shown.commands]
     done = _run_all(project, Path(asking[0][1]).name, asking)
     assert "SIMULATED" not in done.err
@@ -156,3 +173,17 @@ def test_the_gallery_passes_its_own_tests(project: Project) -> None:
     assert done.out == ""
     assert project.runs == []
     assert "workflows/ticket_triage.yaml: 4 of 4 steps reached" in done.err
+
+
+def test_what_is_announced_is_what_was_agreed_to(
+    project: Project, channel: RawServer, simulator: Simulator
+) -> None:
+    project.with_gallery().at(simulator)
+    project.environ["TEAM_WEBHOOK"] = channel.url
+    before = len(channel.requests)
+    assert project.run("run", "workflows/announce.yaml").status == 9
+    assert len(channel.requests) == before, "nothing is posted before somebody agreed"
+    assert project.run("approve", "latest", "agree").status == 0
+    text = project.run("resume", "latest").result["text"]
+    (posted,) = channel.requests[before:]
+    assert (posted.method, json.loads(posted.body)) == ("POST", {"text": text})

@@ -134,7 +134,7 @@ class Going:
                 sleep=asyncio.sleep,
                 random=random.SystemRandom().random,
                 scrubber=scrubber,
-                people=Somebody(self.journal, self.ask and teller.asking(self.ask)),
+                people=Somebody(self.journal, self.ask and teller.asking(self.ask), teller.let_go),
                 environ=os.environ,
                 shelf=shelf,
                 live=None if watching is None else watching.writing,

@@ -28,11 +28,13 @@ class Somebody:
     """Looks into the journal for decisions, and asks at the terminal where `ask` is given.
 
     One question at a time; it is asked in a thread, so that nothing else waits for the person. An
-    answer is one to the text that was shown, and to no other.
+    answer is one to the text that was shown, and to no other. `let_go` is called when the one that
+    stands at the terminal was answered elsewhere.
     """
 
     journal: Journal
     ask: Ask | None
+    let_go: Callable[[], None] = lambda: None
     _open: _Question | None = None
     _answers: dict[_Question, Decision] = field(default_factory=dict)
 
@@ -45,6 +47,8 @@ class Somebody:
         """What was decided about a unit by now; None while nothing was."""
         found = self.journal.decisions(unit)
         if found is not None:
+            if self._open is not None and self._open[0] == unit:
+                self.let_go()
             return Decision(found.granted, found.by, "command", found.why)
         question = (unit, text)
         if question in self._answers:

@@ -64,6 +64,11 @@ class Teller:
 
         return undisturbed
 
+    def let_go(self) -> None:
+        """The question that stands there needs no answer any more: draw where it stood."""
+        with self._screen:
+            self._prompt, self._drawn = None, ()
+
     def close(self) -> None:
         """Wait until all is written, for a while at most."""
         self._ended.set()

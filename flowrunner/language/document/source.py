@@ -128,7 +128,7 @@ def _unprintable(character: str, at: int, times: int) -> Fault:
         name = f"half a character (U+{ord(character):04X})"
     name = name or f"the control character U+{ord(character):04X}"
     message = f"the text holds {name}{_also(times)}"
-    return Fault("encoding", message, at, help=f"remove it, and {_SAVE_AS_UTF8}")
+    return Fault("encoding", message, at, help="delete it, and type anew what stands around it")
 
 
 def _hidden_break(character: str, at: int, times: int) -> Fault:

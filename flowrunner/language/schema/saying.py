@@ -5,6 +5,7 @@ No word of JSON Schema reaches a person. Which violations there are is left to `
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -76,12 +77,23 @@ def _wrong_type(violation: Violation, document: Document) -> Finding:
     return _unfit(violation, help=_fix_of_kind(violation, key))
 
 
+def _flow(value: object) -> str:
+    """An example as YAML on one line."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key}: {_flow(below)}' for key, below in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _fix_of_kind(violation: Violation, key: str | int) -> str | None:
     """How to write what should have been a text, an expression, or steps."""
     value, expected = violation.value, _expected(violation)
     only = spelled(value[0]) if isinstance(value, list) and len(value) == 1 else None
     if expected == "a list of steps" and isinstance(value, dict):
         return _with_dashes(value)
+    if expected == "a mapping" and violation.schema.get("examples"):
+        return f"write it as in `{key}: {_flow(violation.schema['examples'][0])}`"
     if expected.startswith("a step such as"):
         said = spelled(value)
         shown = f'"{said}"' if said and len(said) <= 40 and '"' not in said else "…"
@@ -139,7 +151,9 @@ def _too_much(violation: Violation) -> Finding:
 
 def _empty(violation: Violation) -> Finding:
     message = f"{name_of(violation.route)} is empty; it must be {_expected(violation)}"
-    return _finding("empty", violation, message, "write something into it")
+    is_text = isinstance(violation.value, str)
+    fix = "write the text" if is_text else "write at least one entry into it"
+    return _finding("empty", violation, message, fix)
 
 
 def _empty_prompt(violation: Violation) -> Finding:

@@ -18,6 +18,7 @@ _DECIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|[-+]
 _BASED = re.compile(r"[-+]?0(?:[xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)")
 _SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _NOT_FINITE = re.compile(r"[-+]?\.?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+_LONG_DURATION = re.compile("[0-9]{10,}[smhd]")
 _DURATION = re.compile(
     r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*"
     r"(s|m|h|d|sec|secs|seconds?|min|mins|minutes?|hrs?|hours?|days?)?",
@@ -88,7 +89,10 @@ def _without_exponent(text: str) -> str:
 
 def plain_duration(value: Any, route: Route) -> str:
     """How a duration was probably meant to be written."""
-    match = _DURATION.fullmatch((spelled(value) or "").strip())
+    text = (spelled(value) or "").strip()
+    match = _DURATION.fullmatch(text)
+    if _LONG_DURATION.fullmatch(text):
+        return "the longest is a year: `365d`"
     if match is None or not float(match[1]):
         return "write a number and `s`, `m`, `h` or `d`, such as `5m`"
     unit = (match[2] or "s")[0].lower()

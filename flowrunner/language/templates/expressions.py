@@ -29,6 +29,7 @@ from flowrunner.language.templates.values import (
 )
 
 MAX_SIDES = 200
+_OF_ENTRIES = {"item": "`item` is the entry", "position": "`position` is the entry's number"}
 """Conditions in one chain of `and` or `or`."""
 
 
@@ -308,6 +309,9 @@ def undefined_name(name: str, known: Sequence[str]) -> TemplateFault:
         function = FUNCTIONS[name]
         message = f"`{name}` is a function, not a value"
         return TemplateFault("undefined", message, f"write `{function.form}`")
+    if name in _OF_ENTRIES:
+        inside = f"{_OF_ENTRIES[name]} inside a `for_each`; `as: NAME` calls the entry otherwise"
+        return TemplateFault("undefined", f"there is no `{name}` here", inside)
     near = near_miss(name, known)
     fix = None if near else f"put quotes around it if it is a text: `'{name}'`"
     return TemplateFault("undefined", f"there is nothing called `{name}` here{near}", fix)
