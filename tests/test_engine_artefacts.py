@@ -247,8 +247,6 @@ ODD: dict[str, Any] = {
     "output is a text": {"output": "x"},
     "items are texts": {"output": ["x", None, 3]},
     "picture under way": {"output": [{"type": "image_generation_call", "result": None}]},
-    "picture is no base64": {"output": [{"type": "image_generation_call", "result": "%%%"}]},
-    "picture is a number": {"output": [{"type": "image_generation_call", "result": 3}]},
     "no annotations": {"output": [{"type": "message", "content": [{"type": "output_text"}]}]},
     "ids are paths": cited("a", container="..").response,
     "ids have line breaks": cited("a", container="a\nb").response,
@@ -258,6 +256,17 @@ ODD: dict[str, Any] = {
 @pytest.mark.parametrize("response", ODD.values(), ids=ODD)
 def test_odd_responses_hold_no_files(response: dict[str, Any]) -> None:
     assert artefacts(response) == []
+
+
+@pytest.mark.parametrize("result", ["%%%", 3], ids=["no base64", "a number"])
+def test_a_damaged_picture_is_a_warning_and_not_tried_again(world: World, result: Any) -> None:
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": result}
+    ended = world.run(DRAW, in_turn(draw=[answered(output=[item])]))
+    assert ended.status("draw") == "succeeded"
+    assert files(ended) == []
+    said = "a file of the answer is missing: `image-1` is damaged: it came as no base64"
+    assert [notice.message for notice in ended.state.warnings] == [said]
+    assert ended.reason("draw") is None
 
 
 def test_ids_are_quoted() -> None:

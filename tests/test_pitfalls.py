@@ -121,6 +121,31 @@ def test_pitfall_04_a_call_to_what_nobody_offers_is_answered_and_bricks_no_chain
     assert after.body["input"] == "three"
 
 
+def test_pitfall_04_a_step_that_ends_amid_its_calls_bricks_no_conversation(
+    project: Project, simulate: Simulate
+) -> None:
+    """What it left open is replied to by whoever speaks next, in this run or in a later one."""
+    calls = [{**CALLING["output"][0], "id": f"fc_{n}", "call_id": f"call_{n}"} for n in range(4)]
+    said: list[Any] = [{"output": calls[:1]}, {"output": calls[1:3]}, "two", {"output": calls[3:]}]
+    simulator = simulate(replies=lambda _: said.pop(0) if said else "again")
+    talk = "conversation: { name: thread, keep: true }"
+    ends = f"  - {{ id: a, prompt: one, {talk}, max_turns: 2, on_error: continue }}\n"
+    goes_on = f"  - {{ id: b, prompt: two, {talk} }}\n"
+    assert run(project, simulator, f"steps:\n{ends}{goes_on}").status == ExitStatus.ITEMS_FAILED
+    refused, answered = asked(simulator, "b")
+    assert (refused.status, answered.status) == (400, 200)
+    assert kinds(answered.body) == ["function_call_output", "function_call_output", "user"]
+    assert [item["call_id"] for item in answered.body["input"][:2]] == ["call_1", "call_2"]
+    check_books(project.latest, simulator)
+
+    alone = ends.replace("max_turns: 2", "max_turns: 1")
+    assert run(project, simulator, f"steps:\n{alone}").status == ExitStatus.ITEMS_FAILED
+    done = run(project, simulator, f"steps:\n{goes_on}")
+    assert done.status == ExitStatus.DONE, done.err
+    assert kinds(asked(simulator, "b")[-1].body) == ["function_call_output", "user"]
+    assert len({call.body["conversation"] for call in asked(simulator)}) == 1
+
+
 def test_pitfall_05_a_call_is_answered_under_its_call_id(
     project: Project, simulator: Simulator
 ) -> None:

@@ -48,21 +48,28 @@ async def keep_files(unit: Unit, response: Mapping[str, JSON]) -> Kept:
     folder = _Folder(unit.shared.ports.journal.folder, unit.path)
     files: list[str] = []
     missing: list[str] = []
+    lost = [f"`{artefact.name}` {artefact.fault}" for artefact in found if artefact.fault]
     for artefact in found:
+        if artefact.fault is not None:
+            continue
         content = artefact.content or await _fetched(unit, artefact)
         saved = content if isinstance(content, str) else await _saved(folder, artefact, content)
         if saved.startswith(f"{ARTEFACTS}/"):
             files.append(saved)
         else:
             missing.append(f"`{safe_name(artefact.name)}` {saved}")
-    for sentence in missing:
-        again = f"`flowrunner resume {unit.shared.plan.run}` tries again"
-        said = f"a file of the answer is missing: {sentence} ({again})"
+    again = f" (`flowrunner resume {unit.shared.plan.run}` tries again)"
+    await _warn(unit, [*lost, *(f"{sentence}{again}" for sentence in missing)])
+    return Kept(tuple(dict.fromkeys(files)), tuple(missing))
+
+
+async def _warn(unit: Unit, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        said = f"a file of the answer is missing: {sentence}"
         message = unit.shared.ports.scrubber.scrub(said)
         await unit.shared.append(
             Warned(at=unit.shared.now(), code="files", message=message, address=unit.address)
         )
-    return Kept(tuple(dict.fromkeys(files)), tuple(missing))
 
 
 async def with_missing_files(unit: Unit, known: Ending) -> Ending:

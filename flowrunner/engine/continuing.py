@@ -86,7 +86,7 @@ class Past:
     that all of it was made shorter to. `memory` has that response and those before it; it is None
     where they are on no record any more. `tokens` are those of all that was said at most, None
     where nobody knows. `is_thoughtless` leaves out what the model thought, `is_codeless` the code
-    that it ran.
+    that it ran. `owed` are replies that a conversation waits for before anything else.
     """
 
     response_id: str | None = None
@@ -95,6 +95,7 @@ class Past:
     tokens: int | None = None
     is_thoughtless: bool = False
     is_codeless: bool = False
+    owed: tuple[JSON, ...] = ()
 
     @property
     def is_gone(self) -> bool:
@@ -115,6 +116,8 @@ class Past:
             joined["previous_response_id"] = self.response_id
         elif self.way != "none":
             joined = self._with_items(body)
+        if self.owed:
+            joined["input"] = [*self.owed, *as_items(joined.get("input"))]
         if self.is_codeless:
             joined["input"] = without_code(as_items(joined.get("input")))
         if self.is_thoughtless:

@@ -23,7 +23,8 @@ _ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """One file: its `content`, or the `path` below the base URL from which it is fetched.
+    """One file: its `content`, or the `path` below the base URL from which it is fetched, or the
+    `fault` for which nobody can have it: the end of a sentence.
 
     `name` is what the model called it, which may be anything.
     """
@@ -31,6 +32,7 @@ class Artefact:
     name: str
     content: bytes | None = field(default=None, repr=False)
     path: str | None = None
+    fault: str | None = None
 
 
 def artefacts(response: Mapping[str, JSON]) -> list[Artefact]:
@@ -51,6 +53,8 @@ def _of_item(item: Mapping[str, Any], number: int) -> Iterator[Artefact]:
         content = _picture(item.get("result"))
         if content:
             yield Artefact(f"image-{number}", content)
+        elif item.get("result"):
+            yield Artefact(f"image-{number}", fault="is damaged: it came as no base64")
     elif item.get("type") == "message":
         parts = item.get("content")
         for part in parts if isinstance(parts, list) else []:

@@ -19,13 +19,16 @@ Class: TypeAlias = Literal[
 ]
 
 CONTAINER_GONE = "container is gone"
-"""Stands for the code of a refusal that names a container which is no more; the API gives none."""
+CALLS_OPEN = "calls are open"
+"""Stand for the codes of refusals that name a container which is no more, or calls that nobody
+replied to; the API gives none."""
 
 _LONGEST = 600
 _TOO_LARGE = re.compile(r"request too large|Limit:? (\d+), Requested:? (\d+)", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk|sess|pk|key)-[\w*.…-]{4,}")
 _MODEL = re.compile(r"model [`'\"]([^`'\"]+)[`'\"]|[`'\"]([^`'\"]+)[`'\"] (?:is not|does not)")
 _CONTAINER = re.compile(r"\bcontainer\b.*\b(?:is expired|has expired|not found)", re.IGNORECASE)
+_OPEN = re.compile(r"\bno tool output found for\b", re.IGNORECASE)
 _MCP_LABEL = re.compile(r"MCP server:? ?[`'\"]([^`'\"]+)[`'\"]", re.IGNORECASE)
 # Seen beside the documented family (`catalog`): accounts without a way to pay.
 _MORE_QUOTA_CODES = frozenset({"billing_hard_limit_reached", "billing_not_active"})
@@ -142,8 +145,10 @@ def give_up(refused: Refused, asked: Asked) -> GiveUp:
 
 
 def _code(refused: Refused) -> str | None:
-    is_container = _CONTAINER.search(refused.error.message) is not None
-    return CONTAINER_GONE if is_container else refused.error.code
+    message = refused.error.message
+    if _CONTAINER.search(message):
+        return CONTAINER_GONE
+    return CALLS_OPEN if _OPEN.search(message) else refused.error.code
 
 
 def _key(refused: Refused, asked: Asked) -> GiveUp:

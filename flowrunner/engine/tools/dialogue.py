@@ -17,12 +17,14 @@ from flowrunner.engine.endings import Ending, failed
 from flowrunner.engine.shared import Talk
 from flowrunner.engine.tools.answering import Answering
 from flowrunner.engine.tools.offering import Offered
+from flowrunner.engine.tools.settling import replies_owed
 from flowrunner.engine.units import Unit
 from flowrunner.events import JSON, Address, Usage
 from flowrunner.journal.state import CallState
 from flowrunner.responses.history import as_items, without_reasoning
 from flowrunner.responses.items import Answer, OpenCall, read_answer
 from flowrunner.responses.outcome import Answered
+from flowrunner.responses.refusals import CALLS_OPEN
 from flowrunner.responses.retry import GiveUp, Hold, Later
 from flowrunner.responses.turns import Turn, next_request, unanswerable
 
@@ -81,6 +83,7 @@ class Dialogue:
             if not isinstance(outcome, Answered):
                 return self._with_calls(outcome)
             self._outcomes.append(outcome)
+            self.history.owed = ()
             self._note_length(request, outcome)
             # At once: what stands in a container does not last while people are waited for.
             kept.append(await keep_files(self.unit, outcome.response))
@@ -116,7 +119,7 @@ class Dialogue:
             except BudgetRefusal as refusal:
                 message = self._so_far(refusal.message)
                 raise type(refusal)(message, help=refusal.help) from None
-            if not isinstance(outcome, GiveUp) or not self._finds_a_way(outcome.code, request):
+            if not isinstance(outcome, GiveUp) or not await self._finds_a_way(outcome, request):
                 return request, outcome
             await self.history.recall()
             sent = self.unit.shared.ports.journal.calls(self.unit.name)
@@ -130,11 +133,17 @@ class Dialogue:
             request["input"] = without_reasoning(as_items(request.get("input")))
         return request
 
-    def _finds_a_way(self, code: str | None, request: dict[str, JSON]) -> bool:
-        if self._turns and code == "previous_response_not_found":
+    async def _finds_a_way(self, end: GiveUp, request: dict[str, JSON]) -> bool:
+        """Whether the request can be asked in another way. Raises Stopped."""
+        if self._turns and end.code == "previous_response_not_found":
             was_by_id, self.by_id = self.by_id, False
             return was_by_id and request.get("conversation") is None
-        return self.history.turns(code, request)
+        if end.code != CALLS_OPEN:
+            return self.history.turns(end.code, request)
+        is_first = self.talk is not None and not self._turns and not self.history.owed
+        if is_first and self.talk is not None and self.talk.id is not None:
+            self.history.owed = await replies_owed(self.unit, self.talk.id)
+        return is_first and bool(self.history.owed)
 
     def _note_length(self, request: dict[str, JSON], outcome: Answered) -> None:
         """What the next request goes on from."""

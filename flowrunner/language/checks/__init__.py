@@ -25,6 +25,7 @@ from flowrunner.language.checks.declared import check_declared
 from flowrunner.language.checks.delivery import check_delivery
 from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
+from flowrunner.language.checks.items import check_items
 from flowrunner.language.checks.keys import check_keys
 from flowrunner.language.checks.models import (
     check_includes,
@@ -53,6 +54,7 @@ _OF_THE_FILE = (
     check_risks,
     check_includes,
     check_inputs,
+    check_items,
     check_braces,
     check_model_names,
 )

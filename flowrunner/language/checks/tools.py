@@ -86,7 +86,7 @@ class _Checker:
 
     def check_object(self, entry: Mapping[str, Any], route: Route) -> Iterator[Finding]:
         kind, settings = _split(entry)
-        if kind is None:
+        if kind is None or entry.get(kind, settings) is None:
             return
         if "type" not in entry and kind in self.written:
             message = f"`{kind}` is declared at the top of the file, with all its settings"

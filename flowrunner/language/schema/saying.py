@@ -141,7 +141,9 @@ def _range(violation: Violation) -> Finding:
 
 
 def _too_much(violation: Violation) -> Finding:
-    what = {"maxItems": "entries", "maxProperties": "entries"}.get(violation.keyword, "characters")
+    counts = violation.keyword in ("maxItems", "maxProperties")
+    one, many = ("entry", "entries") if counts else ("character", "characters")
+    what = one if violation.wanted == 1 else many
     size = len(spelled(violation.value) or violation.value)
     message = f"{name_of(violation.route)} may have {violation.wanted} {what} at most, found {size}"
     return _finding("range", violation, message)
