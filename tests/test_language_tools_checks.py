@@ -134,7 +134,7 @@ def test_a_step_with_tools_that_change_things_holds_and_keeps_the_order(project:
     workflow = built(project, text)
     found = {each.id: (each.on_unknown, each.has_effects) for each in workflow.all_steps()}
     assert found == {
-        "first": ("retry_once", True),
+        "first": ("hold", True),
         "looks": ("retry_once", False),
         "acts": ("hold", True),
         "sees": ("retry_once", False),

@@ -500,17 +500,16 @@ def test_every_template_that_cannot_be_read_is_found() -> None:
 def test_what_is_not_run_yet_is_taken_out() -> None:
     flow = built(
         """\
-        defaults: { provider: azure }
+        defaults: { delivery: batch }
         steps:
           - id: outer
             steps:
-              - { id: asks, prompt: x, provider: "{{ nowhere }}" }
+              - { id: asks, prompt: x, delivery: direct }
               - { id: scan, prompt: x, delivery: batch }
         """
     )
     assert [finding.route for finding in flow.refusals] == [
-        ("defaults", "provider"),
-        ("steps", 0, "steps", 0, "provider"),
+        ("defaults", "delivery"),
         ("steps", 0, "steps", 1, "delivery"),
     ]
     asks = flow.step("asks")
