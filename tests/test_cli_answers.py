@@ -60,6 +60,7 @@ ASKING = HEAD + (
     "    prompt: Which tea?\n"
     "    service_tier: flex\n"
     "    tools: [web_search, { file_search: { vector_store_ids: [vs_1] } }, code_interpreter]\n"
+    "    accept_risk: The files are public.\n"
     "  - id: b\n"
     '    write: "{% for s in steps.a.sources %}{{ s.kind }} {{ s.url }}\\n{% endfor %}"\n'
     'result: { sources: "{{ steps.b.text }}", raw: "{{ steps.a.response.moderation }}" }\n'

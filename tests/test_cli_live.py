@@ -324,12 +324,12 @@ def test_a_terminal_that_takes_nothing_holds_no_run_up(
     arrived = threading.Event()
 
     def note(body: dict[str, Any]) -> None:
-        if body["input"] == "row 899":
+        if body["input"] == "row 1199":
             arrived.set()
 
     # Far more lines than a terminal takes that nobody reads.
     simulator = simulate(replies=note)
-    steps = "".join(f"  - {{ id: s{n}, prompt: row {n} }}\n" for n in range(900))
+    steps = "".join(f"  - {{ id: s{n}, prompt: row {n} }}\n" for n in range(1200))
     project.at(simulator).write(
         "many.yaml", f"flowrunner: 1\nname: Many\ndefaults: {{ model: m }}\nsteps:\n{steps}"
     )
