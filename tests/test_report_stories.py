@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -577,6 +578,11 @@ class MemoryRecord:
     def __init__(self, story: Story) -> None:
         self._events = list(enumerate(story.events, start=1))
         self._frozen = {"graph": story.graph, "inputs": story.inputs}
+        self._of_units: dict[str, list[tuple[int, Event]]] = defaultdict(list)
+        for seq, event in self._events:
+            address = getattr(event, "address", None)
+            if address is not None:
+                self._of_units[address.unit].append((seq, event))
 
     def body(self, seq: int, field: str) -> Any:
         return getattr(self._events[seq - 1][1], field)
@@ -591,8 +597,7 @@ class MemoryRecord:
         return iter(self._events)
 
     def tool_record(self, unit: str) -> ToolRecord:
-        own = [pair for pair in self._events if getattr(pair[1], "address", None)]
-        return record_of(unit, [pair for pair in own if pair[1].address.unit == unit])  # type: ignore[attr-defined]
+        return record_of(unit, self._of_units[unit])
 
     def replay(self) -> RunState:
         projection, state = Projection(Nothing(), Totals()), RunState()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowrunner import catalog
@@ -187,6 +187,7 @@ TYPES = st.sampled_from([*catalog.table("output_item_types"), "acme:x"])
     ),
     JSON,
 )
+@example(items=[{"type": "message", "content": [{"type": []}]}, {"type": []}], more=None)
 def test_no_json_makes_reading_raise(items: list[Any], more: Any) -> None:
     given = {"output": items, "tool_usage": more, "status": "completed", "id": "r"}
     read_brought(given)

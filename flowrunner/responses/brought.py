@@ -94,12 +94,12 @@ def _logprobs(items: list[Mapping[str, Any]]) -> Iterator[JSON]:
 
 def _unknown(items: list[Mapping[str, Any]]) -> Iterator[JSON]:
     known = catalog.table("output_item_types")
-    yield from (dict(item) for item in items if item.get("type") not in known)
-    yield from (dict(part) for part in _parts(items) if part.get("type") not in _KNOWN_PARTS)
+    yield from (dict(item) for item in items if str(item.get("type")) not in known)
+    yield from (dict(part) for part in _parts(items) if str(part.get("type")) not in _KNOWN_PARTS)
 
 
 def _hosted_tools(items: list[Mapping[str, Any]]) -> dict[str, JSON]:
-    used = [_HOSTED[kind] for item in items if (kind := item.get("type")) in _HOSTED]
+    used = [_HOSTED[kind] for item in items if (kind := str(item.get("type"))) in _HOSTED]
     return {name: used.count(name) for name in dict.fromkeys(used)}
 
 
