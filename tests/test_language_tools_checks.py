@@ -576,7 +576,7 @@ def test_every_command_file_host_and_variable_is_listed(project: Path) -> None:
         Touch("host", "the host in URL", "away", "asks"),
         Touch("host", "mcp.example", "c", "asks"),
         Touch("host", "img.example", "c", "asks"),
-        Touch("variable", "TOKEN", "rate", "receives"),
-        Touch("variable", "URL", "away", "receives"),
+        Touch("variable", "TOKEN", "rate", "needs"),
+        Touch("variable", "URL", "away", "needs"),
         Touch("variable", "TOKEN", "b", "receives"),
     )

@@ -187,3 +187,13 @@ def test_what_is_announced_is_what_was_agreed_to(
     text = project.run("resume", "latest").result["text"]
     (posted,) = channel.requests[before:]
     assert (posted.method, json.loads(posted.body)) == ("POST", {"text": text})
+
+
+def test_an_address_that_the_environment_does_not_have_is_said_before_anything_is_sent(
+    project: Project, simulator: Simulator
+) -> None:
+    project.with_gallery().at(simulator)
+    done = project.run("run", "workflows/announce.yaml")
+    assert done.status == 4
+    assert "`post` needs the variable `TEAM_WEBHOOK`" in done.err
+    assert posts(simulator) == []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
-from flowrunner.commands.hiding import handed_secrets
+from flowrunner.commands.hiding import check_handed, handed_secrets
 from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
@@ -111,6 +111,7 @@ def start(
         plan = _placed(plan, endpoints)
         check_models(plan)
         check_storing(plan)
+        check_handed(loaded, os.environ)
         _confirm(plan, operator, options, ask)
         if warnings:
             viewer.progress(warnings)
@@ -181,6 +182,7 @@ def resume(
         plan = _decided(kept.plan(viewer), operator, options)
         plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
+        check_handed(plan.workflow, os.environ)
         scrubber = scrubber_of(plan.workflow, operator, secrets)
         with _endpoints(plan, operator) as endpoints:
             wire = open_wire(plan, operator.proxies, answering(plan, scrubber))

@@ -48,7 +48,7 @@ class Touch:
     what: What
     name: str
     by: str
-    how: Literal["runs", "reads", "writes", "asks", "receives"]
+    how: Literal["runs", "reads", "writes", "asks", "receives", "needs"]
 
 
 def touched(workflow: Workflow) -> tuple[Touch, ...]:
@@ -100,12 +100,15 @@ def _of_object(tool: Any, by: str) -> Iterator[Touch]:
     if tool.get("type") == "mcp" and url is not None:
         said = env_name(url) or (url.source if isinstance(url, Leaf) else str(url))
         yield from _host(said, by)
-    yield from (Touch("variable", name.name, by, "receives") for _, name in env_places(tool))
+    yield from (Touch("variable", name.name, by, "needs") for _, name in env_places(tool))
 
 
 def _of_tool(tool: Tool) -> Iterator[Touch]:
     kind = tool.kind.runs if isinstance(tool.kind, CustomTool) else tool.kind
-    yield from _variables(sorted(env_names(tool)), tool.name)
+    given = set(getattr(kind, "env", ()))
+    yield from _variables(sorted(given), tool.name)
+    placed = sorted(env_names(tool) - given)
+    yield from (Touch("variable", name, tool.name, "needs") for name in placed)
     match kind:
         case CommandTool(argv=words) | ComputerTool(command=words):
             yield Touch("command", " ".join(words), tool.name, "runs")
