@@ -336,6 +336,19 @@ def test_another_prompt_is_another_workflow(tmp_path: Path) -> None:
         assert not same_workflow(one, other)
 
 
+def test_keys_keep_their_place_where_a_block_keeps_the_lines_behind_it() -> None:
+    text = (
+        "id: |-\n plain\nfor_each: [plain]\ncases:\n- |-\n plain\n\n"
+        "steps: |-\n plain\nname: |+\n plain\n"
+    )
+    after = formatted(text)
+    before, again = parse(text, "")[0], parse(after, "")[0]
+    assert before is not None
+    assert again is not None
+    assert same_document(before, again)
+    assert formatted(after) == after
+
+
 WORDS = st.sampled_from(
     ["plain", "two words", "a: b", "3.10", "true", "- x", "{{ inputs.a }}", "x # y", "", "é\n\nz "]
 )

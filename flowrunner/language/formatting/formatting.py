@@ -45,23 +45,24 @@ def format_text(text: str | bytes, shown: str) -> Formatted:
     is_sound = repaired is not None and not _errors(left) and "encoding" not in codes
     if repaired is None or not is_sound or not same_document(document, repaired):
         return Formatted(None, tuple(_errors(found)))
-    try:
-        written = _laid_out(repaired)
-    except OddLayout as odd:
-        line = repaired.text.count("\n", 0, odd.start) + 1
-        return Formatted(None, (), f"line {line} is laid out in a way that is not known here")
-    after, wrong = parse(written, shown)
-    if after is None or _errors(wrong) or not same_document(repaired, after):
-        return Formatted(None, (), "the file would mean something else if it were laid out anew")
-    return Formatted(_with_line_ends_of(text, written))
+    # A block that keeps the lines behind it means something else in another place.
+    for reorder in (False,) if _has_alias(repaired) else (True, False):
+        try:
+            written = _laid_out(repaired, reorder=reorder)
+        except OddLayout as odd:
+            line = repaired.text.count("\n", 0, odd.start) + 1
+            return Formatted(None, (), f"line {line} is laid out in a way that is not known here")
+        after, wrong = parse(written, shown)
+        if after is not None and not _errors(wrong) and same_document(repaired, after):
+            return Formatted(_with_line_ends_of(text, written))
+    return Formatted(None, (), "the file would mean something else if it were laid out anew")
 
 
 def _errors(found: Iterable[Diagnostic]) -> list[Diagnostic]:
     return [each for each in found if each.severity == "error"]
 
 
-def _laid_out(document: Document) -> str:
-    reorder = not _has_alias(document)
+def _laid_out(document: Document, *, reorder: bool) -> str:
     text = document.text if document.text.endswith("\n") else _ended(document)
     for change in (bare_decisions, lambda each: tidy_brackets(each, reorder=reorder)):
         text = apply(change(_read(text)), text)
