@@ -25,7 +25,7 @@ from flowrunner.language.testing import read_tests
 from flowrunner.project.project_file import open_project_file
 
 TOP = Path(__file__).resolve().parent.parent
-DOCS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+DOCS = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
 LINK = re.compile(r"\[`(?P<name>test_\w+)`\]\((?P<path>[^)#]+)\)")
 ANY_LINK = re.compile(r"\]\((?P<path>[^)#:]+)\)")
 YAML = re.compile(r"(?:Save this as `(?P<path>[^`]+)`:\n\n)?```yaml\n(?P<text>.*?)```", re.S)
