@@ -12,6 +12,7 @@ from flowrunner.cli.options import Planned, decisions, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.approving import approve as approve_step
 from flowrunner.commands.cancelling import cancel as cancel_run
+from flowrunner.commands.rerunning import watch as watch_files
 from flowrunner.commands.running import RunOptions, start
 from flowrunner.commands.running import resume as resume_run
 from flowrunner.project.inputs import Given
@@ -28,6 +29,9 @@ from flowrunner.project.inputs import Given
 @option("--model", help="The model of every step, whatever the file says.")
 @option("--provider", metavar="NAME", help="The provider of every step, whatever the file says.")
 @option("--yes", is_flag=True, help="Ask no question about the cost.")
+@click.option(
+    "--watch", is_flag=True, help="Run again what changed whenever a file is saved; Ctrl-C ends."
+)
 @parts
 @decisions
 @click.pass_obj
@@ -37,6 +41,7 @@ def run(
     workflow: Path,
     pairs: tuple[str, ...],
     inputs_file: str | None,
+    watch: bool,
     **options: Any,
 ) -> int:
     """Run a workflow: check it, run its steps, write a report.
@@ -44,7 +49,8 @@ def run(
     The declared result goes to stdout as JSON, everything else to stderr.
     """
     given = Given(pairs, inputs_file, stdin=sys.stdin.buffer, ask=screen.asker())
-    return start(workflow, given, RunOptions(**options), screen, screen.questioner())
+    go = watch_files if watch else start
+    return go(workflow, given, RunOptions(**options), screen, screen.questioner())
 
 
 @click.command()

@@ -25,7 +25,7 @@ from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.commands.watching import Watching
 from flowrunner.engine.approvals import LOOK_S
 from flowrunner.engine.plan import Plan
-from flowrunner.engine.ports import Ports, Stop, SystemClock
+from flowrunner.engine.ports import EDITED, Ports, Stop, SystemClock
 from flowrunner.engine.run import GRACE_S
 from flowrunner.engine.run import run as run_plan
 from flowrunner.errors import ExitStatus, FlowrunnerError
@@ -71,6 +71,7 @@ class Going:
     ask: Ask | None = None
     keep: Callable[[ExitStatus], None] | None = None
     taken: Sequence[Event] = ()
+    is_saved: Callable[[], bool] | None = None
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
@@ -165,9 +166,13 @@ class Going:
         return ResponsesClient(self.wire, self.endpoints[provider])
 
     async def _look_for_the_end(self, stop: Stop, teller: Teller) -> None:
-        """Look whether somebody, in another process, wants no more of the run."""
-        while (said := self.journal.given_up()) is None:  # noqa: ASYNC110  # a process says it
+        """Look whether somebody wants no more of the run: in another process, or by a save."""
+        while (said := self.journal.given_up()) is None:
             await asyncio.sleep(LOOK_S)
+            if self.is_saved is not None and await asyncio.to_thread(self.is_saved):
+                teller.tell("\nA file was saved: what is under way comes to its end first")
+                stop.ask(EDITED)
+                return
         teller.tell(f"\nStopping: {said.by} gave the run up")
         stop.cancel(said.by, said.why)
 

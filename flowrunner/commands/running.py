@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
@@ -40,7 +41,7 @@ from flowrunner.journal.state import RunState
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.folders import find_project
-from flowrunner.project.inputs import Given, read_inputs, read_sourced
+from flowrunner.project.inputs import Given, Sourced, read_inputs, read_sourced
 from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.project.sources import freeze_sources
@@ -90,8 +91,21 @@ class RunOptions:
         return simulated or (ask is not None if self.wait is None else self.wait)
 
 
+class Follower(Protocol):
+    """Follows a run from outside: told what it is made of and how it ended, it may end it early."""
+
+    def begins(self, workflow: Workflow, read: Sourced, operator: Operator, plan: Plan) -> None: ...
+    def is_saved(self) -> bool: ...
+    def ended(self, state: RunState) -> None: ...
+
+
 def start(
-    workflow: Path, given: Given, options: RunOptions, viewer: Viewer, ask: Ask | None = None
+    workflow: Path,
+    given: Given,
+    options: RunOptions,
+    viewer: Viewer,
+    ask: Ask | None = None,
+    follower: Follower | None = None,
 ) -> ExitStatus:
     """Check a workflow, run it, write its report; the exit status.
 
@@ -107,6 +121,8 @@ def start(
     taken = recordings(loaded, options)
     settings = replace(settings, **taken.settings)
     plan = Plan("", clock.now(), loaded, inputs, settings)
+    if follower is not None:
+        follower.begins(loaded, read, operator, plan)
     with endpoints_of(plan, operator) as endpoints:
         plan = placed(plan, endpoints)
         check_models(plan)
@@ -128,7 +144,12 @@ def start(
         frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
-            return _run(going, first, options)
+            if follower is None:
+                return _run(going, first, options)
+            going.is_saved = follower.is_saved
+            status = _run(going, first, options)
+            follower.ended(journal.replay())
+            return status
 
 
 def endpoints_of(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping[str, Endpoint]]:

@@ -153,6 +153,10 @@ class Ports:
     pins: Lasting | None = None
 
 
+EDITED = "edited"
+"""Why a run is ended early whose files were edited: what is under way comes to its end."""
+
+
 class Stopped(Exception):
     """The run is being ended: nothing more is sent."""
 
@@ -161,9 +165,9 @@ class Stopped(Exception):
 class Stop:
     """The wish that a run should end early, from a signal or a deadline, seen by all that waits.
 
-    `reason` is None while nobody wishes it, else "interrupt", "terminate", "timeout" or "cancel";
-    then `by` is who wants no more of the run, and `why`. Whoever asks a second time is `pressed`:
-    nothing in flight is waited for any longer.
+    `reason` is None while nobody wishes it, else "interrupt", "terminate", "timeout", "edited" or
+    "cancel"; then `by` is who wants no more of the run, and `why`. Whoever asks a second time is
+    `pressed`: nothing in flight is waited for any longer.
     """
 
     reason: str | None = None

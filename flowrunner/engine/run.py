@@ -17,7 +17,7 @@ from flowrunner.engine.lists import StepList
 from flowrunner.engine.outgoing import Outgoing
 from flowrunner.engine.place import FileRun, Place, run_names
 from flowrunner.engine.plan import Plan
-from flowrunner.engine.ports import Ports, Stop
+from flowrunner.engine.ports import EDITED, Ports, Stop
 from flowrunner.engine.shared import LIST_EXITS, Shared
 from flowrunner.engine.steps import Runner
 from flowrunner.engine.together import until_first
@@ -43,6 +43,7 @@ _STOP_EXITS = {
     "terminate": ExitStatus.TERMINATED,
     "timeout": ExitStatus.FAILED,
     "cancel": ExitStatus.BUDGET,
+    EDITED: ExitStatus.INTERRUPTED,
 }
 
 
@@ -118,7 +119,9 @@ async def _watch(shared: Shared, working: asyncio.Future[Ending]) -> None:
             stop.ask("timeout")
     await stop.asked.wait()
     shared.limits.review()
-    if stop.reason != "timeout":
+    if stop.reason == EDITED:
+        await stop.pressed.wait()
+    elif stop.reason != "timeout":
         await until_first(shared.ports.sleep(GRACE_S), stop.pressed.wait())
     working.cancel()
 
