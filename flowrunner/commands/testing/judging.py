@@ -17,13 +17,13 @@ from flowrunner.diagnostics import Route
 from flowrunner.engine.place import item_value, run_names, visible
 from flowrunner.engine.plan import Plan
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, Address, RunFinished
+from flowrunner.events import JSON, RunFinished
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.shapes import Shape, check_value
 from flowrunner.language.templates import Empty, Expression, Record, TemplateFault, Value
 from flowrunner.language.templates.mentions import constant_paths
-from flowrunner.language.testing import Case, Check
+from flowrunner.language.testing import Case, Check, names_of
 from flowrunner.language.testing.patterns import MOST_SEARCHED
 from flowrunner.report.figures import money
 
@@ -79,7 +79,7 @@ class Came:
         return any(
             step.status not in (None, "skipped")
             for unit, step in self.state.steps.items()
-            if name in (unit, Address.parse(unit).step)
+            if name in names_of(unit)
         )
 
 

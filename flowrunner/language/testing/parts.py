@@ -33,8 +33,12 @@ class Check:
 class Reply:
     """One scripted reply: a text, or what else a key of it says."""
 
-    kind: Literal["text", "output", "refusal", "incomplete", "call", "error", "response"]
+    kind: Literal["text", "output", "refusal", "incomplete", "call", "error", "response", "fails"]
     value: JSON
+
+
+OF_PROGRAMS = frozenset({"text", "output", "fails"})
+"""The kinds of replies that programs and tools give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,16 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `route` is where it stands in its file, `replies` are by step or unit."""
+    """One case. `route` is where it stands in its file. `replies` (of models) and `programs` (what
+    those of `run` steps print) are by step or unit, `tools` by the names of calls."""
 
     name: str
     route: Route
     inputs: Mapping[str, JSON] = field(default_factory=dict)
     recording: str | None = None
     replies: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
+    programs: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
+    tools: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
     approvals: Mapping[str, bool] = field(default_factory=dict)
     expect: Expected = field(default_factory=Expected)
     judge: str | None = None
