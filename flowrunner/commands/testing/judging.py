@@ -28,6 +28,9 @@ from flowrunner.language.testing.patterns import MOST_SEARCHED
 from flowrunner.report.figures import money
 
 _LINES = 24
+_REQUESTS = 3
+_SAID = ("instructions", "input")
+"""The fields of a request in which authors speak."""
 _NOTHING = object()
 
 
@@ -82,6 +85,22 @@ class Came:
             if name in names_of(unit)
         )
 
+    def requests(self, name: str) -> list[str]:
+        """What a step, or one unit of it, asked: the texts of each request."""
+        steps = [step for unit, step in self.state.steps.items() if name in names_of(unit)]
+        bodies = (
+            self.journal.body(call.sent_seq, "request") for step in steps for call in step.calls
+        )
+        fields = ([body.get(key) for key in _SAID] for body in bodies)
+        return ["\n".join(_texts_in(each)) for each in fields]
+
+    def calls_of(self, tool: str) -> list[JSON]:
+        """The arguments of each call of a tool that was made indeed."""
+        records = (self.journal.tool_record(unit).calls for unit in self.state.steps)
+        calls = (call for record in records for call in record if call.name == tool)
+        made = (call for call in calls if call.not_run is None)
+        return [self.journal.body(call.began_seq, "arguments") for call in made]
+
 
 def judge(case: Case, came: Came) -> list[Failure]:
     """All that is not as the case expects it."""
@@ -89,6 +108,8 @@ def judge(case: Case, came: Came) -> list[Failure]:
         *_ends(case, came),
         *_result(case, came),
         *_checks(case, came),
+        *_asked(case, came),
+        *_called(case, came),
         *_steps(case, came),
         *_cost(case, came),
     ]
@@ -152,6 +173,54 @@ def _check(check: Check, scope: Mapping[str, Any]) -> Iterator[Failure]:
             if each.casefold() not in folded:
                 message = f"`{text}` does not contain {_short(each)}"
                 yield Failure(check.route, message, (f"found {_short(found)}",))
+
+
+def _asked(case: Case, came: Came) -> Iterator[Failure]:
+    for name, wanted in case.expect.asked.items():
+        requests = came.requests(name)
+        route = (*case.route, "expect", "asked", name)
+        if not requests:
+            yield Failure(route, f"`{name}` asked nothing", tuple(_why(name, came)))
+            continue
+        folded = [_folded(request) for request in requests]
+        for each in wanted:
+            if not any(_folded(each) in request for request in folded):
+                lines = tuple(f"asked {_short(request)}" for request in requests[:_REQUESTS])
+                yield Failure(route, f"`{name}` did not ask {_short(each)}", lines)
+
+
+def _folded(text: str) -> str:
+    """A text without what does not count: the case of its letters, where its lines break."""
+    return " ".join(text.casefold().split())
+
+
+def _called(case: Case, came: Came) -> Iterator[Failure]:
+    for name, wanted in case.expect.called.items():
+        calls = came.calls_of(name)
+        route = (*case.route, "expect", "called", name)
+        lines = tuple(f"called with {_short(call)}" for call in calls[:_REQUESTS])
+        if wanted is False and calls:
+            yield Failure(route, f"`{name}` was not to be called, and was", lines)
+        elif wanted is not False and not calls:
+            yield Failure(route, f"`{name}` was to be called, and was not")
+        elif isinstance(wanted, Mapping) and not any(_has(call, wanted) for call in calls):
+            yield Failure(route, f"`{name}` was not called with {_short(dict(wanted))}", lines)
+
+
+def _has(call: JSON, wanted: Mapping[str, JSON]) -> bool:
+    """Whether the arguments of a call are these, among others."""
+    return isinstance(call, Mapping) and all(
+        name in call and call[name] == value for name, value in wanted.items()
+    )
+
+
+def _texts_in(value: JSON) -> Iterator[str]:
+    """The texts of a request's fields, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts_in(each)
 
 
 def _parts(check: Check, scope: Mapping[str, Any]) -> Iterator[str]:

@@ -43,13 +43,17 @@ OF_PROGRAMS = frozenset({"text", "output", "fails"})
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`expect:` of a case. `result` is None where `has_result` is false."""
+    """`expect:` of a case. `result` is None where `has_result` is false; `asked` are the texts that
+    requests must hold, by step or unit; `called` the arguments of calls, or whether there is any,
+    by tool."""
 
     status: str | None = None
     exit: int | None = None
     has_result: bool = False
     result: JSON = None
     checks: tuple[Check, ...] = ()
+    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    called: Mapping[str, Mapping[str, JSON] | bool] = field(default_factory=dict)
     ran: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     cost_below_usd: float | None = None

@@ -56,6 +56,12 @@ _MORE_OF_RUN = (
     ("cost_usd", Shape("number")),
 )
 _OTHER_FIXES = ("not-a-file", "root", "empty")  # their advice is for workflows
+_INSTEAD = {
+    "approve": "say under `approvals` whether somebody agrees",
+    "call": "say under `tools` what its tool answers",
+    "workflow": "name a step of the workflow that it calls, as `STEP/STEP`",
+}
+"""Where a case says what comes of steps that nobody answers."""
 _BY_PATH: tuple[Kind, ...] = ("is", "contains", "matches", "shapes")
 
 
@@ -189,10 +195,13 @@ class _Reading:
         programs: dict[str, tuple[Reply, ...]] = {}
         for unit, each in written.items():
             replies, step = tuple(_replies(plain(each))), self._check_step(unit, (*route, unit))
-            if step is not None:
-                self._check_kinds(step, replies, (*route, unit))
-            is_program = step is not None and isinstance(step.verb, Command)
-            (programs if is_program else models)[unit] = replies
+            if step is None:
+                continue
+            self._check_kinds(step, replies, (*route, unit))
+            if isinstance(step.verb, Prompt):
+                models[unit] = replies
+            elif isinstance(step.verb, Command):
+                programs[unit] = replies
         return models, programs
 
     def _check_kinds(self, step: Step, replies: tuple[Reply, ...], route: Route) -> None:
@@ -205,7 +214,7 @@ class _Reading:
             fix = "write `error` for a refusal of the API, `refusal` for one of the model"
         else:
             message = f"nobody answers `{step.id}`: it has no prompt and starts no program"
-            fix = "say under `tools` what its tool answers" if step.verb_name == "call" else None
+            fix = _INSTEAD.get(step.verb_name)
             self.findings.append(Finding("case", message, route, fix, aim="key"))
             return
         for kind in sorted(odd):
@@ -213,17 +222,23 @@ class _Reading:
             known = "a text, `output` and `fails`"
             self.fault("case", message, route, fix or f"of a program there is {known}")
 
+    def _check_asked(self, unit: str, route: Route) -> None:
+        step = self._check_step(unit, route)
+        if step is not None and not isinstance(step.verb, Prompt):
+            message = f"`{step.id}` asks no model: it is a `{step.verb_name}` step"
+            self.findings.append(Finding("case", message, route, aim="key"))
+
     def _check_tool(self, name: str, route: Route) -> None:
         if self.workflow is None or name in (known := tools_of(self.workflow)):
             return
-        own = mcp_tools(self.workflow, name)
+        own, message = mcp_tools(self.workflow, name), f"the workflow has no tool `{name}`"
         near = did_you_mean(name, list(known))
         fix = f"did you mean `{near}`?" if near else None
         if own:
-            fix = f"name the tools of the server: {alternatives(own, 'and')}"
+            message = f"`{name}` is a server of tools, not one of them"
+            fix = f"it has {alternatives(own, 'and')}"
         elif fix is None and known:
             fix = f"there is {alternatives(list(known), 'and')}"
-        message = f"the workflow has no tool `{name}` that can be answered for"
         self.findings.append(Finding("tool", message, route, fix, aim="key"))
 
     def _check_step(self, unit: JSON, route: Route) -> Step | None:
@@ -249,6 +264,12 @@ class _Reading:
         for key in ("ran", "skipped"):
             for at, step in enumerate(texts(fields.get(key))):
                 self._check_step(step, (*route, key, at))
+        asked = mapping(fields.get("asked"))
+        for step in asked:
+            self._check_asked(step, (*route, "asked", step))
+        called = plain(mapping(fields.get("called")))
+        for tool in called:
+            self._check_tool(tool, (*route, "called", tool))
         money = read_money(fields.get("cost_below"))
         return Expected(
             status=fields.get("status") if isinstance(fields.get("status"), str) else None,
@@ -256,6 +277,8 @@ class _Reading:
             has_result="result" in fields,
             result=plain(fields.get("result")),
             checks=tuple(self._checks(fields, route)),
+            asked={step: _texts(each) for step, each in asked.items()},
+            called=called,
             ran=texts(fields.get("ran")),
             skipped=texts(fields.get("skipped")),
             cost_below_usd=None if money is None else money.stop_at_usd,
@@ -287,7 +310,7 @@ class _Reading:
 
     def _wanted(self, kind: Kind, value: JSON, route: Route) -> Any:
         if kind == "contains":
-            return (value,) if isinstance(value, str) else texts(value)
+            return _texts(value)
         if kind == "shapes":
             shape, faults = read_shape(value, route)
             self.findings += faults
@@ -298,6 +321,10 @@ class _Reading:
                 return re.compile(value)
             self.fault("pattern", f"`{value}` {fault}", route)
         return plain(value)
+
+
+def _texts(written: JSON) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else texts(written)
 
 
 def _replies(written: JSON) -> Iterator[Reply]:
