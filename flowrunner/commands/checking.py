@@ -1,10 +1,11 @@
-"""Finding workflow files and every mistake in them; nothing is sent, nothing of theirs is run."""
+"""Finding workflow files, tests of them, and every mistake in both; nothing is sent or run."""
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from flowrunner.diagnostics import Diagnostic, Form, did_you_mean, render
 from flowrunner.errors import ExitStatus, InvalidWorkflow, UsageError
 from flowrunner.language.load import load
 from flowrunner.language.providers import Providers
+from flowrunner.language.testing import ENDINGS, read_tests
 from flowrunner.language.workflow import Workflow
 from flowrunner.project.folders import find_project
 from flowrunner.project.project_file import ProjectFile, open_project_file
@@ -31,12 +33,13 @@ class Checked:
 
 
 def validate(paths: Sequence[str], form: Form, *, strict: bool, colour: bool) -> Checked:
-    """Check files, and every workflow in folders (the current one when none are named).
+    """Check files, and in folders every workflow and every file of tests (in the current one when
+    none are named).
 
     With `strict` a warning counts as an error.
     """
-    files = find_workflows(paths or ["."])
-    found = list(_found_in(files))
+    files = find_files(paths or ["."])
+    found = list(dict.fromkeys(_found_in(files)))
     counts = ("error", "warning") if strict else ("error",)
     errors = sum(one.severity in counts for one in found)
     text = render(found, form, colour=colour)
@@ -55,7 +58,10 @@ def _found_in(files: Iterable[Path]) -> Iterator[Diagnostic]:
             yield from said
         of_project = projects[project]
         known = None if of_project is None else known_providers(of_project)
-        yield from load(file, str(file), today=day, providers=known)[1]
+        if holds_tests(file):
+            yield from read_tests(file, str(file), today=day, providers=known)[1]
+        else:
+            yield from load(file, str(file), today=day, providers=known)[1]
 
 
 def today() -> datetime.date:
@@ -79,20 +85,25 @@ def find_workflows(paths: Iterable[str]) -> list[Path]:
 
     Raises UsageError for a path that does not exist.
     """
+    return _find(paths, _begins_workflow)
+
+
+def find_files(paths: Iterable[str]) -> list[Path]:
+    """The same, with the files of tests in folders."""
+    return _find(paths, lambda path: _begins_workflow(path) or holds_tests(path))
+
+
+def _find(paths: Iterable[str], is_one: Callable[[Path], bool]) -> list[Path]:
     found: list[Path] = []
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            found += _inside(path)
+            found += sorted(each for each in visible_files(path) if is_one(each))
         elif path.exists() or path.is_symlink():
             found.append(path)
         else:
             raise UsageError(f"there is no file `{name}`", help=_near(path))
     return list(dict.fromkeys(found))
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(path for path in visible_files(folder) if _begins_workflow(path))
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
@@ -107,12 +118,25 @@ def visible_files(folder: Path) -> Iterator[Path]:
 
 def _begins_workflow(path: Path) -> bool:
     """Whether a file claims to be a workflow, so that other YAML files are left in peace."""
+    return _has_key(path, b"flowrunner:")
+
+
+def holds_tests(path: Path) -> bool:
+    """Whether a file holds tests: it says so, or is called so and is no workflow."""
+    if _has_key(path, b"flowrunner_test:", unread=False):
+        return True
+    return path.name.endswith(ENDINGS) and not _has_key(path, b"flowrunner:", unread=False)
+
+
+def _has_key(path: Path, key: bytes, *, unread: bool = True) -> bool:
+    """Whether a key stands at the top of a file; of one that cannot be read `unread`: why that is
+    so is said when it is checked."""
     try:
         with path.open("rb") as file:
-            lines = file.read(65_536).splitlines()
-    except OSError:  # why it cannot be read is said when it is checked
-        return True
-    return any(line.startswith(b"flowrunner:") for line in lines)
+            lines = file.read(65_536).removeprefix(codecs.BOM_UTF8).splitlines()
+    except OSError:
+        return unread
+    return any(line.startswith(key) for line in lines)
 
 
 def _near(path: Path) -> str | None:

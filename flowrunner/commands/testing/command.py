@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowrunner.commands.checking import today, visible_files
+from flowrunner.commands.checking import holds_tests, today, visible_files
 from flowrunner.commands.going import open_wire
 from flowrunner.commands.running import RunOptions, operator_of
 from flowrunner.commands.servers import open_endpoints
@@ -34,7 +34,7 @@ from flowrunner.errors import (
     InvalidWorkflow,
     UsageError,
 )
-from flowrunner.language.testing import ENDINGS, Case, FileOfTests, read_tests
+from flowrunner.language.testing import Case, FileOfTests, read_tests
 from flowrunner.platform import write_atomically
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.junit import junit_xml
@@ -88,8 +88,7 @@ def find_tests(paths: Iterable[str]) -> list[Path]:
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            inside = (each for each in visible_files(path) if each.name.endswith(ENDINGS))
-            found += sorted(inside)
+            found += sorted(each for each in visible_files(path) if holds_tests(each))
         elif path.exists():
             found.append(path)
         else:
