@@ -13,7 +13,7 @@ from flowrunner.diagnostics import Diagnostic, Form, did_you_mean, render
 from flowrunner.errors import ExitStatus, InvalidWorkflow, UsageError
 from flowrunner.language.load import load
 from flowrunner.language.providers import Providers
-from flowrunner.language.testing import ENDINGS, read_tests
+from flowrunner.language.testing import ENDINGS, FileOfTests, read_tests
 from flowrunner.language.workflow import Workflow
 from flowrunner.project.folders import find_project
 from flowrunner.project.project_file import ProjectFile, open_project_file
@@ -169,3 +169,12 @@ def load_valid(path: Path, colour: bool, providers: Providers | None) -> tuple[W
     if workflow is None or any(one.severity == "error" for one in found):
         raise InvalidWorkflow(f"{text}\n{path} has mistakes; nothing was sent")
     return workflow, text
+
+
+def load_tests(path: Path, colour: bool) -> FileOfTests:
+    """Tests without errors. Raises InvalidWorkflow with all mistakes of theirs."""
+    file, found = read_tests(path, str(path), today=today())
+    if file is None:
+        text = render(found, "full", colour=colour)
+        raise InvalidWorkflow(f"{text}\n{path} has mistakes")
+    return file
