@@ -198,7 +198,21 @@ def test_commands_and_options_are_completed(project: Project) -> None:
 
     assert completed("flowrunner va", 1) == ["plain,validate"]
     assert completed("flowrunner run --sim", 2) == ["plain,--simulate"]
-    assert completed("flowrunner run wor", 2) == ["file,wor"]
+    for command in ("run", "validate", "fmt"):
+        assert completed(f"flowrunner {command} wor", 2) == ["file,wor"]
+
+
+def test_files_of_tests_are_completed(project: Project) -> None:
+    project.with_gallery()
+    project.write("other.test.yaml", "services: {}\n")
+    ask = {"_FLOWRUNNER_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
+
+    def completed(start: str) -> list[str]:
+        return project.run(environ=ask | {"COMP_WORDS": f"flowrunner test {start}"}).out.split()
+
+    assert completed("workflows/tests/pol") == ["plain,workflows/tests/polish.test.yaml"]
+    assert len(completed("")) == len(NAMES)
+    assert completed("oth") == ["file,oth"]
 
 
 def test_an_unknown_shell_is_told(project: Project) -> None:

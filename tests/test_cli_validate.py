@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from flowrunner.errors import ExitStatus
 from flowrunner.simulator import Simulator
 from tests.cli_world import Project
 
@@ -142,3 +143,59 @@ def test_warnings_are_shown_and_the_run_goes_on(mistakes: Project, simulator: Si
     done = mistakes.at(simulator).run("run", "sub/warned.yml")
     assert "did you mean" in done.err
     assert len(simulator.ledger) == 1
+
+
+TESTS = """\
+flowrunner_test: 1
+workflow: greet.yaml
+cases:
+  - name: a
+    expct: { exit: 0 }
+    expect: { ran: [helo] }
+"""
+GREET = """\
+flowrunner: 1
+name: Greet
+steps:
+  - { id: hello, prompt: Hello., modle: gpt-6-luna }
+"""
+
+
+def test_tests_in_folders_are_checked_as_tests(project: Project) -> None:
+    project.write("greet.yaml", GREET)
+    project.write("tests/greet.test.yaml", TESTS.replace("greet.yaml", "../greet.yaml"))
+    project.write("other.test.yaml", "services: {}\n")
+    done = project.run("validate", "--format", "concise")
+    assert done.status == ExitStatus.INVALID
+    assert [line.split(":")[:2] for line in done.out.splitlines()] == [
+        ["greet.yaml", "4"],
+        ["tests/greet.test.yaml", "5"],
+    ], "the mistake of a workflow is told once"
+    assert "2 files checked: 2 errors" in done.err
+    project.write("greet.yaml", GREET.replace("modle", "model"))
+    done = project.run("validate", "--format", "concise")
+    assert "unknown key `expct` in entry 1 of `cases`" in done.out
+    assert "the workflow has no step `helo`" in done.out
+
+
+def test_a_file_of_tests_is_known_by_what_it_says_or_is_called(project: Project) -> None:
+    project.write("greet.yaml", GREET.replace("modle", "model"))
+    good = TESTS.replace("    expct: { exit: 0 }\n", "").replace("helo", "hello")
+    project.write("cases.yaml", good)
+    project.write("typo.test.yaml", good.replace("flowrunner_test", "flowrunner_tests"))
+    project.write("smoke.test.yaml", GREET.replace("modle", "model"))
+    done = project.run("validate", "cases.yaml", "smoke.test.yaml")
+    assert (done.status, done.out) == (0, ""), done.out
+    done = project.run("validate")
+    assert done.status == ExitStatus.INVALID
+    assert "typo.test.yaml:1:1: error[unknown-key]" in done.out
+    assert "did you mean `flowrunner_test`?" in done.out
+    assert "4 files checked" in done.err
+
+
+@pytest.mark.parametrize("verb", ["run", "plan", "graph"])
+def test_tests_are_not_taken_for_a_workflow(project: Project, verb: str) -> None:
+    project.write("greet.test.yaml", TESTS)
+    done = project.run(verb, "greet.test.yaml")
+    assert done.status == ExitStatus.USAGE
+    assert "flowrunner test greet.test.yaml" in done.err

@@ -20,6 +20,7 @@ from flowrunner.project.project_file import ProjectFile, open_project_file
 from flowrunner.project.providers import known_providers
 
 _ENDINGS = (".yaml", ".yml")
+_OF_TESTS = frozenset({b"workflow", b"cases"})
 _SHOWN = 8
 
 
@@ -90,7 +91,18 @@ def find_workflows(paths: Iterable[str]) -> list[Path]:
 
 def find_files(paths: Iterable[str]) -> list[Path]:
     """The same, with the files of tests in folders."""
-    return _find(paths, lambda path: _begins_workflow(path) or holds_tests(path))
+    return _find(paths, lambda path: _begins_workflow(path) or _begins_tests(path))
+
+
+def find_tests(paths: Iterable[str]) -> list[Path]:
+    """The files named, and in folders every file of tests. Raises UsageError."""
+    return _find(paths, _begins_tests)
+
+
+def tests_like(start: str) -> list[str]:
+    """The files of tests in and below the current folder whose paths begin so, for a shell."""
+    found = (path for path in visible_files(Path()) if path.as_posix().startswith(start))
+    return sorted(path.as_posix() for path in found if _begins_tests(path))
 
 
 def _find(paths: Iterable[str], is_one: Callable[[Path], bool]) -> list[Path]:
@@ -118,25 +130,32 @@ def visible_files(folder: Path) -> Iterator[Path]:
 
 def _begins_workflow(path: Path) -> bool:
     """Whether a file claims to be a workflow, so that other YAML files are left in peace."""
-    return _has_key(path, b"flowrunner:")
+    keys = _keys_of(path)  # of what cannot be read, why is said when it is checked
+    return keys is None or b"flowrunner" in keys
+
+
+def _begins_tests(path: Path) -> bool:
+    """The same of tests; one whose first key is misspelt is known by its name and the others."""
+    keys = _keys_of(path) or frozenset()
+    is_called_so = path.name.endswith(ENDINGS) and b"flowrunner" not in keys
+    return b"flowrunner_test" in keys or (is_called_so and bool(keys & _OF_TESTS))
 
 
 def holds_tests(path: Path) -> bool:
-    """Whether a file holds tests: it says so, or is called so and is no workflow."""
-    if _has_key(path, b"flowrunner_test:", unread=False):
-        return True
-    return path.name.endswith(ENDINGS) and not _has_key(path, b"flowrunner:", unread=False)
+    """Whether a file that somebody names holds tests: it says so, or is called so and is no
+    workflow."""
+    keys = _keys_of(path) or frozenset()
+    return b"flowrunner_test" in keys or (path.name.endswith(ENDINGS) and b"flowrunner" not in keys)
 
 
-def _has_key(path: Path, key: bytes, *, unread: bool = True) -> bool:
-    """Whether a key stands at the top of a file; of one that cannot be read `unread`: why that is
-    so is said when it is checked."""
+def _keys_of(path: Path) -> frozenset[bytes] | None:
+    """The keys at the top of a file; None where it cannot be read."""
     try:
         with path.open("rb") as file:
             lines = file.read(65_536).removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError:
-        return unread
-    return any(line.startswith(key) for line in lines)
+        return None
+    return frozenset(line.partition(b":")[0].rstrip() for line in lines if b":" in line)
 
 
 def _near(path: Path) -> str | None:
@@ -153,6 +172,10 @@ def _near(path: Path) -> str | None:
 def find_file(path: Path) -> None:
     """Raises UsageError where there is no workflow file at a path."""
     find_workflows([str(path)])
+    if path.is_file() and holds_tests(path):
+        raise UsageError(
+            f"`{path}` holds tests, and is no workflow", help=f"run them: flowrunner test {path}"
+        )
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no file that can be read"
         raise UsageError(f"`{path}` is {what}", help=_near(path / "x" if path.is_dir() else path))
