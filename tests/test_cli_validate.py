@@ -199,3 +199,55 @@ def test_tests_are_not_taken_for_a_workflow(project: Project, verb: str) -> None
     done = project.run(verb, "greet.test.yaml")
     assert done.status == ExitStatus.USAGE
     assert "flowrunner test greet.test.yaml" in done.err
+
+
+RECORDED = """\
+flowrunner_test: 1
+workflow: ../hello.yaml
+cases:
+  - { name: one, recording: RECORDING, expect: { exit: 0 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "status", "said"),
+    [
+        (
+            "hello",
+            None,
+            3,
+            "warning[case]: there is no recording `workflows/recordings/hello.json`",
+        ),
+        (
+            "hello",
+            "{",
+            3,
+            "error[case]: the recording `workflows/recordings/hello.json` is no JSON",
+        ),
+        ("hello", "{}", 3, "at `the top` it is not as `recording.schema.json` says"),
+        ("../x", None, 3, "error[case]: `../x` cannot be the name of a recording"),
+        ("lease", None, 0, ""),
+    ],
+)
+def test_the_recordings_of_cases_are_looked_at(
+    project: Project, name: str, written: str | None, status: int, said: str
+) -> None:
+    project.with_gallery()
+    project.write("workflows/tests/more.test.yaml", RECORDED.replace("RECORDING", name))
+    if written is not None:
+        project.write(f"workflows/recordings/{name}.json", written)
+    done = project.run("validate", "--strict")
+    assert done.status == status
+    assert said in done.out
+    if said:
+        assert "workflows/tests/more.test.yaml:4:29: " in done.out
+
+
+def test_a_recording_can_be_checked_itself(project: Project) -> None:
+    project.with_gallery()
+    assert project.run("validate", "workflows/recordings/lease.json").status == 0
+    path = project.folder / "workflows" / "recordings" / "lease.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"turn"', '"turns"', 1))
+    done = project.run("validate", "workflows/recordings/lease.json")
+    assert done.status == ExitStatus.INVALID
+    assert "at `replies/0` it is not as `recording.schema.json` says" in done.out

@@ -6,10 +6,17 @@ import codecs
 import datetime
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.diagnostics import Diagnostic, Form, did_you_mean, render
+from flowrunner.diagnostics import (
+    Diagnostic,
+    Finding,
+    Form,
+    Place,
+    did_you_mean,
+    render,
+)
 from flowrunner.errors import ExitStatus, InvalidWorkflow, UsageError
 from flowrunner.language.load import load
 from flowrunner.language.providers import Providers
@@ -18,6 +25,8 @@ from flowrunner.language.workflow import Workflow
 from flowrunner.project.folders import find_project
 from flowrunner.project.project_file import ProjectFile, open_project_file
 from flowrunner.project.providers import known_providers
+from flowrunner.recordings import path_of, read_recording
+from flowrunner.recordings.recording import FOLDER
 
 _ENDINGS = (".yaml", ".yml")
 _OF_TESTS = frozenset({b"workflow", b"cases"})
@@ -59,10 +68,52 @@ def _found_in(files: Iterable[Path]) -> Iterator[Diagnostic]:
             yield from said
         of_project = projects[project]
         known = None if of_project is None else known_providers(of_project)
-        if holds_tests(file):
-            yield from read_tests(file, str(file), today=day, providers=known)[1]
+        if is_recording(file):
+            yield from _of_recording(file)
+        elif holds_tests(file):
+            tests, said = read_tests(file, str(file), today=day, providers=known)
+            yield from said
+            yield from [] if tests is None else _of_recordings(tests)
         else:
             yield from load(file, str(file), today=day, providers=known)[1]
+
+
+def _of_recording(path: Path) -> Iterator[Diagnostic]:
+    """What is wrong with a recording, of which nobody knows a line."""
+    try:
+        read_recording(path)
+    except UsageError as fault:
+        yield Diagnostic("error", "case", fault.message, Place(str(path), 1, 1), fault.help)
+
+
+def _of_recordings(tests: FileOfTests) -> Iterator[Diagnostic]:
+    """The recordings of cases that cannot answer; one that is still to be made is a warning."""
+    folder = Path(os.path.relpath(tests.workflow.folder))
+    for case in tests.cases:
+        said = None if case.recording is None else _unusable(folder, case.recording)
+        if said is not None:
+            found = replace(said, route=(*case.route, "recording"))
+            yield tests.document.diagnose(found)
+
+
+def _unusable(folder: Path, name: str) -> Finding | None:
+    """Why a recording cannot answer, still without a place."""
+    is_missing = False
+    try:
+        path = path_of(folder, name)
+        is_missing = not path.exists()
+        read_recording(path)
+    except UsageError as fault:
+        if is_missing:
+            fix = "`flowrunner test --record` makes it"
+            return Finding("case", fault.message, (), fix, "warning")
+        return Finding("case", fault.message, (), fault.help)
+    return None
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file stands where recordings do."""
+    return path.suffix == ".json" and path.absolute().parent.name == FOLDER
 
 
 def today() -> datetime.date:
