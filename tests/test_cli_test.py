@@ -418,3 +418,11 @@ def test_a_step_that_did_not_begin_asked_nothing(notes: Project) -> None:
     done = try_cases(notes, f"  - {{ name: a, replies: {replies}, expect: {asked} }}\n")
     assert done.status == ExitStatus.FAILED
     assert "`praise` asked nothing" in done.err
+
+
+def test_the_id_of_a_step_means_that_of_the_file_alone(desk: Project) -> None:
+    alone = STOOD_IN.replace("      below/ask: Something else.\n", "")
+    alone = alone.replace("below: { text: Something else. }", "below: { text: It was sent. }")
+    done = try_cases(desk, alone)
+    assert done.status == ExitStatus.FAILED
+    assert '"text": "[simulated] No model wrote this answer.' in done.err

@@ -41,6 +41,7 @@ class Approvals:
     """People who agree, or not, as a case says; of whom nothing is said is not there."""
 
     said: Mapping[str, bool]
+    workflow: Workflow
 
     @property
     def is_there(self) -> bool:
@@ -49,7 +50,8 @@ class Approvals:
 
     async def decided(self, unit: str, text: str) -> Decision | None:  # noqa: ARG002
         """What the case says of a unit, by its address or its step."""
-        granted = next((self.said[each] for each in names_of(unit) if each in self.said), None)
+        names = names_of(self.workflow, unit)
+        granted = next((self.said[each] for each in names if each in self.said), None)
         return None if granted is None else Decision(granted, "the test", "command")
 
 
@@ -143,7 +145,7 @@ async def run_case(
             sleep=asyncio.sleep,
             random=random.Random(0).random,  # noqa: S311  # the same every time
             scrubber=prepared.scrubber,
-            people=Approvals(prepared.case.approvals),
+            people=Approvals(prepared.case.approvals, plan.workflow),
             environ=os.environ,
             stand_ins=StandIns.of(prepared.case, plan.workflow),
         )

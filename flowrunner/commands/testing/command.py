@@ -177,7 +177,7 @@ class Session:
         endpoints = self._endpoints(prepared, closing)
 
         def begin(run: str) -> None:
-            self.scripts.cases[run] = prepared.case
+            self.scripts.cases[run] = (prepared.case, plan.workflow)
 
         return await run_case(prepared, project, wire, endpoints, begin, after)
 

@@ -82,12 +82,13 @@ class Came:
         return any(
             step.status not in (None, "skipped")
             for unit, step in self.state.steps.items()
-            if name in names_of(unit)
+            if name in names_of(self.plan.workflow, unit)
         )
 
     def requests(self, name: str) -> list[str]:
         """What a step, or one unit of it, asked: the texts of each request."""
-        steps = [step for unit, step in self.state.steps.items() if name in names_of(unit)]
+        workflow, units = self.plan.workflow, self.state.steps.items()
+        steps = [step for unit, step in units if name in names_of(workflow, unit)]
         bodies = (
             self.journal.body(call.sent_seq, "request") for step in steps for call in step.calls
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from flowrunner.events import JSON
 from flowrunner.language.testing import Case, Reply, names_of, silent_tools
@@ -21,14 +21,15 @@ class StandIns:
     """The answers of one case, by the names of tools and steps. `silent` are tools of servers that
     are not there, of which the case says nothing."""
 
-    tools: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
-    programs: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
-    silent: frozenset[str] = frozenset()
+    tools: Mapping[str, tuple[Reply, ...]]
+    programs: Mapping[str, tuple[Reply, ...]]
+    workflow: Workflow
+    silent: frozenset[str]
 
     @classmethod
     def of(cls, case: Case, workflow: Workflow) -> StandIns:
         silent = frozenset(silent_tools(workflow, tuple(case.tools)))
-        return cls(case.tools, case.programs, silent)
+        return cls(case.tools, case.programs, workflow, silent)
 
     def has_tool(self, name: str) -> bool:
         """Whether its server is not to be started, or nothing of it is to be called."""
@@ -45,7 +46,8 @@ class StandIns:
 
     def program(self, unit: str, number: int) -> CommandEnd | None:
         """What the case says, as if a program had printed it."""
-        name = next((each for each in names_of(unit) if each in self.programs), None)
+        names = names_of(self.workflow, unit)
+        name = next((each for each in names if each in self.programs), None)
         if name is None:
             return None
         reply = nth(self.programs[name], number)

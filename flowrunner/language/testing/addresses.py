@@ -21,10 +21,19 @@ def bare(unit: str) -> str:
     return _COUNTED.sub("", unit)
 
 
-def names_of(unit: str) -> tuple[str, str, str]:
-    """All that a unit may be called, the closest first: with items, without, by its step alone."""
+def names_of(workflow: Workflow, unit: str) -> tuple[str, ...]:
+    """All that a unit may be called, the closest first: with items, without, and by its step alone
+    where that is one of the file itself, and not of a workflow that it calls."""
     plain = bare(unit)
-    return unit, plain, plain.rpartition("/")[2]
+    *around, own = plain.split("/")
+    is_called = any(not _is_of(workflow, name) for name in around)
+    return (unit, plain) if is_called else (unit, plain, own)
+
+
+def _is_of(workflow: Workflow, name: str) -> bool:
+    """Whether what is inside a step stands in the file too."""
+    step = workflow.step(name)
+    return step is not None and not isinstance(step.verb, CallWorkflow)
 
 
 def step_at(workflow: Workflow, unit: str) -> Step | None:
