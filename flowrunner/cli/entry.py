@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import keyword
 import traceback
 from collections.abc import Sequence
 
@@ -29,6 +30,7 @@ SECTIONS = {
         "graph": ("explaining", "Draw the steps of a workflow; runs nothing."),
         "schema": ("beginning", "Print a JSON Schema, or give it to your editor."),
         "plan": ("planning", "Say what a run would do and may cost; sends nothing."),
+        "try": ("trying", "Try one step alone, with what an earlier run gave to it."),
     },
     "Run": {
         "run": ("running", "Run a workflow."),
@@ -73,7 +75,9 @@ class Commands(click.Group):
         for section in SECTIONS.values():
             if cmd_name in section:
                 module = importlib.import_module(f"flowrunner.cli.{section[cmd_name][0]}")
-                command: click.Command = getattr(module, cmd_name)
+                # A command may be called by a word of Python's own.
+                own = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+                command: click.Command = getattr(module, own)
                 return command
         return None
 

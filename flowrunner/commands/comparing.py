@@ -10,7 +10,7 @@ from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.diagnostics import did_you_mean
 from flowrunner.errors import FlowrunnerError, UsageError
 from flowrunner.journal.journal import Journal
-from flowrunner.journal.runs import find_run, list_runs
+from flowrunner.journal.runs import find_run, list_runs, list_tries
 from flowrunner.project.folders import find_project
 from flowrunner.report.comparing import (
     Side,
@@ -49,12 +49,13 @@ def _check_step(step: str, one: Side, other: Side) -> None:
 
 
 def cost(by: By, viewer: Viewer, *, as_json: bool) -> str:
-    """What the runs of the project around the current folder cost.
+    """What the runs of the project around the current folder cost, and the tries of single steps.
 
     Runs whose journals cannot be read are named on stderr and left out.
     """
     costs = Costs(by)
-    for folder in list_runs(find_project(Path.cwd())):
+    project = find_project(Path.cwd())
+    for folder in (*list_runs(project), *list_tries(project)):
         try:
             with Journal.open(folder) as journal:
                 costs.add(journal.replay())

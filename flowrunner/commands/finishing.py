@@ -25,8 +25,8 @@ def tell_end(
     report: dict[str, JSON] | None = None
     try:
         report = build_report(journal.replay(), journal)
-        _write(folder, report, end, viewer)
-        lines = closing_lines(report, _from_here(folder), style_of(viewer))
+        write(folder, report, end, viewer)
+        lines = closing_lines(report, from_here(folder), style_of(viewer))
         if not viewer.is_live:
             lines.append(tally_line(report))
         viewer.progress("\n".join(lines))
@@ -39,7 +39,8 @@ def tell_end(
     return end.exit_status
 
 
-def _write(folder: Path, report: dict[str, JSON], end: RunFinished, viewer: Viewer) -> None:
+def write(folder: Path, report: dict[str, JSON], end: RunFinished, viewer: Viewer) -> None:
+    """Write the reports of a run into its folder, or say why they are not there."""
     try:
         write_reports(folder, report, end.result)
     except OSError as error:
@@ -49,7 +50,8 @@ def _write(folder: Path, report: dict[str, JSON], end: RunFinished, viewer: View
         )
 
 
-def _from_here(folder: Path) -> str:
+def from_here(folder: Path) -> str:
+    """A folder as it is reached from the current one."""
     try:
         return os.path.relpath(folder)
     except (OSError, ValueError):  # the current folder is gone, or on another drive

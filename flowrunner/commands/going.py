@@ -10,7 +10,7 @@ import gc
 import os
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -70,9 +70,15 @@ class Going:
     scrubber: Scrubber
     ask: Ask | None = None
     keep: Callable[[ExitStatus], None] | None = None
+    taken: Sequence[Event] = ()
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
+        end = self.work(first)
+        return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
+
+    def work(self, first: RunStarted | RunResumed) -> RunFinished:
+        """Work until the run ends."""
         style, simulated = style_of(self.viewer), self.plan.settings.simulated
         scrubber = self.scrubber
         watching = self._watching(scrubber)
@@ -82,7 +88,11 @@ class Going:
         live = self.viewer.is_live
         lines = ProgressLines(style, simulated=simulated, replayed=replayed, live=live)
 
+        known = {id(event) for event in self.taken}
+
         def tell(_: int, event: Event) -> None:
+            if id(event) in known:
+                return
             if watching is not None:
                 watching.feed(event)
             for line in lines.feed(event):
@@ -102,7 +112,7 @@ class Going:
         self._remember()
         if self.keep is not None:
             self.keep(end.exit_status)
-        return tell_end(self.journal, self.folder, end, self.viewer, as_json=as_json)
+        return end
 
     @property
     def folder(self) -> Path:
@@ -123,7 +133,8 @@ class Going:
         looking = asyncio.ensure_future(self._look_for_the_end(stop, teller))
         try:
             # The words of the command are part of the origin, and may hold anything.
-            await self.journal.append(replace(first, origin=scrubber.scrub_json(first.origin)))
+            first = replace(first, origin=scrubber.scrub_json(first.origin))
+            await self.journal.append_many((first, *self.taken))
             plan = await self._bounded()
             for warning in self.operator.warnings:
                 await self._warn("settings", warning)
@@ -180,6 +191,8 @@ class Going:
     def _shelf(self) -> Index | None:
         # A recording holds all answers, so that those of earlier runs are asked for again.
         settings = self.plan.settings
+        if settings.tries_with is not None:
+            return Index.open(self.operator.project)  # what was said before stands in that run
         if settings.simulated or settings.records_to or not self.plan.wants_reuse:
             return None
         return Index.open(self.operator.project, within=self.plan.settings.reuse_from)

@@ -107,12 +107,12 @@ def start(
     taken = recordings(loaded, options)
     settings = replace(settings, **taken.settings)
     plan = Plan("", clock.now(), loaded, inputs, settings)
-    with _endpoints(plan, operator) as endpoints:
-        plan = _placed(plan, endpoints)
+    with endpoints_of(plan, operator) as endpoints:
+        plan = placed(plan, endpoints)
         check_models(plan)
         check_storing(plan)
         check_handed(loaded, os.environ)
-        _confirm(plan, operator, options, ask)
+        confirm(plan, operator, options, ask)
         if warnings:
             viewer.progress(warnings)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
@@ -131,7 +131,7 @@ def start(
             return _run(going, first, options)
 
 
-def _endpoints(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping[str, Endpoint]]:
+def endpoints_of(plan: Plan, operator: Operator) -> AbstractContextManager[Mapping[str, Endpoint]]:
     """Where the requests of a run go."""
     decided = plan.settings
     replays = decided.replays is not None
@@ -180,14 +180,16 @@ def resume(
             raise kept.refusal()
         _check_left(state, options, has_changes=bool(kept.changes))
         plan = _decided(kept.plan(viewer), operator, options)
+        began = state.started_at is not None
+        if plan.settings.tries is not None and not began:
+            raise UsageError(f"nothing of the try {plan.run} was begun", help="try it once more")
         plan = _attended(plan, options, ask)
         plan, secrets = _with_secrets(plan, given)
         check_handed(plan.workflow, os.environ)
         scrubber = scrubber_of(plan.workflow, operator, secrets)
-        with _endpoints(plan, operator) as endpoints:
+        with endpoints_of(plan, operator) as endpoints:
             wire = open_wire(plan, operator.proxies, answering(plan, scrubber))
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
-            began = state.started_at is not None
             first = _again(plan, journal) if began else first_event(plan)
             return _run(going, first, options)
 
@@ -247,7 +249,7 @@ def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
     return replace(plan, inputs={**plan.inputs, **read}), secret_values(wanted, read)
 
 
-def _confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | None) -> None:
+def confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | None) -> None:
     """Ask the person at the terminal about a run that may cost more than `confirm_above`."""
     limit = operator.confirm_above_usd
     if limit is None or ask is None or plan.settings.simulated or options.yes:
@@ -302,7 +304,7 @@ def settings_of(
     )
 
 
-def _placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
+def placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
     """The plan of a simulated run with the address of its simulator."""
     if not plan.settings.simulated or plan.settings.replays is not None:
         return plan

@@ -48,6 +48,8 @@ class Settings:
     `records_to` is the recording that the run leaves, `replays` the one that answers in the place
     of the network; `moment` is then when that was made, in Unix seconds, of which templates are
     told as the start of the run.
+
+    `tries` is the one unit that is run by itself, with what the run `tries_with` gave to it.
     """
 
     provider: str
@@ -78,6 +80,8 @@ class Settings:
     records_to: str | None = None
     replays: str | None = None
     moment: float | None = None
+    tries: str | None = None
+    tries_with: str | None = None
 
     def server(self, named: str | None) -> Server:
         """Where a step goes for which the files name this provider, or none."""

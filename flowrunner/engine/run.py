@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowrunner.engine.alone import Alone
 from flowrunner.engine.attaching import given_files
 from flowrunner.engine.endings import Ending
 from flowrunner.engine.failures import FailedOnly, named
@@ -76,14 +77,22 @@ async def run(plan: Plan, ports: Ports, stop: Stop, project: Path) -> RunFinishe
     file = FileRun(plan.workflow, names, given=given_files(plan.inputs, plan.workflow))
     outer = shared.budget(plan.settings.budget, None, "this run")
     place = Place(file, budget=shared.budget(plan.workflow.budget, outer, "the file"))
-    steps = Runner(shared).list_of(plan.steps, place, plan.settings.recheck)
+    steps = _work(Runner(shared), place)
     ending = await _watched(shared, steps)
     end = _End(shared, steps, ending).event()
     await ports.journal.append(end)
     return end
 
 
-async def _watched(shared: Shared, steps: StepList) -> Ending:
+def _work(runner: Runner, place: Place) -> StepList | Alone:
+    """The steps of the file that are wanted, or the one unit that is tried."""
+    plan = runner.shared.plan
+    if plan.settings.tries is not None:
+        return Alone(runner, place, plan.workflow.steps, plan.settings.tries)
+    return runner.list_of(plan.steps, place, plan.settings.recheck)
+
+
+async def _watched(shared: Shared, steps: StepList | Alone) -> Ending:
     """The list at work, ended at the run's deadline, and a grace after a wish to end it."""
     working = asyncio.ensure_future(steps.run())
     watching = asyncio.ensure_future(_watch(shared, working))
@@ -127,14 +136,14 @@ class _End:
     """How the run ended, told from its list of steps."""
 
     shared: Shared
-    steps: StepList
+    steps: StepList | Alone
     ending: Ending
 
     def event(self) -> RunFinished:
         exits = self._exits()
         result: JSON = None
         fault: TemplateFault | None = None
-        if not exits - {ExitStatus.ITEMS_FAILED} and not self._out:
+        if self._is_whole and not exits - {ExitStatus.ITEMS_FAILED}:
             try:
                 result = self.shared.plan.workflow.fill_result(self.steps.place.scope())
             except TemplateFault as raised:
@@ -166,6 +175,11 @@ class _End:
         return exits
 
     @property
+    def _is_whole(self) -> bool:
+        """Whether all of the file was wanted."""
+        return not self._out and self.shared.plan.settings.tries is None
+
+    @property
     def _is_cancelled(self) -> bool:
         """Whether somebody ended the run for good before it was done."""
         return self.shared.stop.reason == "cancel" and not self.steps.is_complete
@@ -178,7 +192,9 @@ class _End:
 
     @property
     def _out(self) -> tuple[str, ...]:
-        """What was left out because only a part of the file was wanted."""
+        """What was left out because only a part of the file was wanted, and is left to a resume."""
+        if self.shared.plan.settings.tries is not None:
+            return ()
         return tuple(step.id for step in self.shared.plan.left_out)
 
     def _explain(

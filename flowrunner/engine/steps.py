@@ -13,7 +13,15 @@ from typing import Any
 
 from flowrunner.engine.endings import LOOSE_ENDS, PARTIAL, Ending, failed, skipped
 from flowrunner.engine.lists import StepList
-from flowrunner.engine.place import Place, inside, item_value, load_step, round_of, unit_name
+from flowrunner.engine.place import (
+    Path,
+    Place,
+    inside,
+    item_value,
+    load_step,
+    round_of,
+    unit_name,
+)
 from flowrunner.engine.plan import gives_secrets
 from flowrunner.engine.ports import Stopped
 from flowrunner.engine.saving import save, target_of
@@ -68,6 +76,12 @@ class Runner:
             return None
         await self.record(unit, ending)
         return ending
+
+    async def alone(self, step: Step, place: Place, path: Path) -> Ending | None:
+        """Run the unit at a path by itself; None when the end of the run came first."""
+        budget = self.shared.budget(step.budget, place.budget, f"`{step.id}`", path)
+        unit = self._unit(step, replace(place, budget=budget), path[-1], False)
+        return await self._run_unit(unit)
 
     async def record_step(self, step: Step, place: Place, ending: Ending) -> None:
         """Put the end of a step into the journal that was not run."""
@@ -242,7 +256,7 @@ class Runner:
             partial = partial or ending.reason in LOOSE_ENDS
             if ending.status != "succeeded":
                 return ending
-            sees = self._sees_round(unit, path)
+            sees = self.sees_round(unit.step, path)
             reached = _is_reached(repeat, _with_steps(place, sees))
             if reached or number == repeat.at_most:
                 return await self._last_round(unit, repeat, number, Ended(reached, kept, partial))
@@ -265,12 +279,13 @@ class Runner:
         is_touched = unit.place.is_touched
         return self.shared.leaves(unit.name, is_touched=is_touched, recheck=unit.recheck)
 
-    def _sees_round(self, unit: Unit, path: Any) -> dict[str, Any]:
+    def sees_round(self, step: Step, path: Path) -> dict[str, Any]:
+        """The steps of the round at a path, as the next one sees them under `previous`."""
         journal = self.shared.ports.journal
-        if unit.step.lists:
-            return dict(inside(journal, unit.step, path))
-        single = replace(unit.step, for_each=None, repeat=None)
-        return {unit.step.id: lambda: load_step(journal, single, path)}
+        if step.lists:
+            return dict(inside(journal, step, path))
+        single = replace(step, for_each=None, repeat=None)
+        return {step.id: lambda: load_step(journal, single, path)}
 
     async def _last_round(self, unit: Unit, repeat: Repeat, number: int, ended: Ended) -> Ending:
         offers = unit_name(round_of(unit.path, number))

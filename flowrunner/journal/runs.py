@@ -1,6 +1,7 @@
 """Run folders of a project: names, creation, listing, and what people may call a run.
 
-`.flowrunner/runs/<id>/` holds everything of one run; what is in it is left to its writers.
+`.flowrunner/runs/<id>/` holds everything of one run; what is in it is left to its writers. Tries of
+single steps have folders of the same kind in `tries/`, so that nobody takes one for a run.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ Random = Callable[[], float]
 def runs_folder(project: Path) -> Path:
     """Where the runs of a project stand."""
     return project / HOME / "runs"
+
+
+def tries_folder(project: Path) -> Path:
+    """Where the tries of a project stand."""
+    return project / HOME / "tries"
 
 
 def new_run_id(clock: Clock, random: Random, after: str | None = None) -> str:
@@ -66,6 +72,17 @@ def create_run_folder(project: Path, clock: Clock, random: Random) -> Path:
     return folder
 
 
+def create_try_folder(project: Path, clock: Clock, random: Random) -> Path:
+    """Make the folder of a new try. Raises EnvironmentFault."""
+    tries = tries_folder(project)
+    try:
+        make_home(project)
+        make_private_dir(tries)
+        return _make_new(tries, clock, random)
+    except OSError as error:
+        raise storage_fault(error, tries) from error
+
+
 def make_home(project: Path) -> Path:
     """The private folder of a project's runs, kept out of git. Raises OSError."""
     home = project / HOME
@@ -86,7 +103,7 @@ def _keep_out_of_git(home: Path) -> None:
 
 def _make_new(runs: Path, clock: Clock, random: Random) -> Path:
     while True:
-        known = list_runs(runs.parent.parent)
+        known = _folders(runs)
         folder = runs / new_run_id(clock, random, known[0].name if known else None)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -95,12 +112,21 @@ def _make_new(runs: Path, clock: Clock, random: Random) -> Path:
 
 def list_runs(project: Path) -> list[Path]:
     """The folders of all runs of a project, newest first; empty where there is none."""
+    return _folders(runs_folder(project))
+
+
+def list_tries(project: Path) -> list[Path]:
+    """The folders of all tries of a project, newest first; empty where there is none."""
+    return _folders(tries_folder(project))
+
+
+def _folders(above: Path) -> list[Path]:
     try:
-        found = [path for path in runs_folder(project).iterdir() if is_run_id(path.name)]
+        found = [path for path in above.iterdir() if is_run_id(path.name)]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise storage_fault(error, runs_folder(project)) from error
+        raise storage_fault(error, above) from error
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 
@@ -109,11 +135,13 @@ def find_run(project: Path, spec: str) -> Path:
 
     `latest`, `latest-failed` (the newest that did not end well and is not being worked on), `@2`
     (two before the latest), a unique beginning of an id, or the path of a run folder that stands
-    elsewhere. Raises UsageError.
+    elsewhere; a try by its whole id. Raises UsageError.
     """
     if "/" in spec or "\\" in spec:
         return _folder_elsewhere(Path(spec))
     known = list_runs(project)
+    if is_run_id(spec) and (tries_folder(project) / spec) in list_tries(project):
+        return tries_folder(project) / spec
     if not known:
         raise UsageError(
             f"There is no run in `{runs_folder(project)}` yet.",

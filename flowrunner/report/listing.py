@@ -156,6 +156,26 @@ def show_step_lines(step: dict[str, JSON], style: Style) -> list[str]:
     return lines + _part("Numbers", _numbers(step["numbers"]), style)
 
 
+def try_lines(told: JSON, message: str | None, where: str, style: Style) -> list[str]:
+    """What came of a try: what was asked and came of it, how both differ from the last."""
+    step, lines = told["step"], []
+    if step is not None:
+        lines = show_step_lines({**step, "answered": _beside(step["answered"])}, style)
+    elif message:
+        lines = [f"{style.mark('failed')} {style.line(message)}"]
+    if told["difference"] is not None:
+        for key, title in (("asked", "asked"), ("answer", "answered")):
+            heading = f"What is {title} otherwise than in {told['against']}"
+            found = told["difference"][key]
+            lines += _part(heading, ["\n".join(found)] if found else ["nothing"], style)
+    return ["", *lines, "", style.line(f"Report  {where}")]
+
+
+def _beside(answered: JSON) -> JSON:
+    """What stands beside an answer that is printed by itself."""
+    return None if answered is None else {**answered, "output": None, "text": None}
+
+
 def _step_line(step: JSON, width: int, report: JSON, style: Style) -> str:
     look = "reused" if step["reused"] else step["status"] or "none"
     numbers = step["numbers"]
