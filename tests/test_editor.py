@@ -229,7 +229,9 @@ MISTAKES = {
         'Value is not accepted. Valid values: "text", "number"',
     ),
     "retry": Mistake(
-        f"{HEAD}    prompt: x\n    retry: {{ attempts: 3, no: [refusal] }}\n", "no", UNKNOWN
+        f"{HEAD}    prompt: x\n    retry: {{ attempts: 3, no: [refusal] }}\n",
+        "no",
+        "this must be a whole number from 1 to 20, or `{{ attempts: 3, on: [refusal] }}`",
     ),
     "for_each": Mistake(f"{HEAD}    prompt: x\n    for_eahc: a\n", "for_eahc", UNKNOWN),
     "repeat": Mistake(
@@ -264,6 +266,12 @@ MISTAKES = {
     ),
     "range": Mistake(
         f"{HEAD}    prompt: x\n    temperature: 3\n", "3", "Value is above the maximum of 2."
+    ),
+    "budget": Mistake(
+        f"{TOP_OF_FILE}budget: 5 EUR\n{ONE}", "5 EUR", "this must be an amount such as `0.50 USD`"
+    ),
+    "key of a budget": Mistake(
+        f"{TOP_OF_FILE}budget: {{ stop: 5 USD }}\n{ONE}", "stop", "this must be an amount such as"
     ),
     "list": Mistake(f"{HEAD}    prompt: x\n    needs: b\n", "b", "this must be a list of step ids"),
     "words": Mistake(f"{HEAD}    run: date\n", "date", "this must be a list: the command and its"),
@@ -330,9 +338,11 @@ def test_no_editor_shows_a_pattern(path: Path) -> None:
 
 
 def _is_told_badly(part: dict[str, Any]) -> bool:
-    holds_more = {"properties", "enum", "const", "required"} & set(part)
     is_odd = part.get("type") not in ("string", "object", None) or "pattern" in part
-    return is_odd and "title" in part and not holds_more
+    if not is_odd or "title" not in part or {"enum", "const"} & set(part):
+        return False
+    # Of a mapping the same is said of its keys, which helps where it shows them.
+    return not {"properties", "required"} & set(part) or "`{" in part["title"]
 
 
 def _parts(part: Any) -> Iterator[dict[str, Any]]:
