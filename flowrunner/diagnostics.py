@@ -365,7 +365,7 @@ RULES: dict[str, str] = {
     "base-url": "An address is whole and encrypted, and holds no password.",
     "key-name": "A key is named by its variable, and is sent to its own host only.",
     # Files of tests.
-    "case": "A case is named once, and is answered by a recording or by replies.",
+    "case": "A case is named once, and is answered by a recording that is there or by replies.",
     "pattern": "A pattern is a regular expression without a repeat inside a repeat.",
     # Templates and expressions.
     "dynamic-step": "`steps`, `inputs` and `previous` are followed by a literal name.",

@@ -26,7 +26,10 @@ SETTINGS = {
 class LanguageServer:
     """A running server. It reads schemas from the disk only: no store is asked for any."""
 
-    def __init__(self, command: list[str], root: Path) -> None:
+    def __init__(
+        self, command: list[str], root: Path, schemas: dict[str, list[str]] | None = None
+    ) -> None:
+        self._settings = {"yaml": {**SETTINGS["yaml"], "schemas": schemas or {}}}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._arrived: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._number = 0
@@ -41,10 +44,15 @@ class LanguageServer:
         }
         self.ask(
             "initialize",
-            {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities},
+            {
+                "processId": None,
+                "rootUri": root.as_uri(),
+                "workspaceFolders": [{"uri": root.as_uri(), "name": root.name}],
+                "capabilities": capabilities,
+            },
         )
         self._tell("initialized", {})
-        self._tell("workspace/didChangeConfiguration", {"settings": SETTINGS})
+        self._tell("workspace/didChangeConfiguration", {"settings": self._settings})
 
     def close(self) -> None:
         self._process.kill()
@@ -71,6 +79,12 @@ class LanguageServer:
         found = self.ask("textDocument/hover", _at(uri, line, character))
         return "" if found is None else str(found["contents"]["value"])
 
+    def actions(self, uri: str, found: list[dict[str, Any]]) -> list[str]:
+        """What the editor would do about mistakes, by the titles of its actions."""
+        document = {"textDocument": {"uri": uri}, "range": found[0]["range"]}
+        done = self.ask("textDocument/codeAction", {**document, "context": {"diagnostics": found}})
+        return [action["title"] for action in done or ()]
+
     def ask(self, method: str, params: dict[str, Any]) -> Any:
         self._number += 1
         number = self._number
@@ -94,7 +108,7 @@ class LanguageServer:
             result: Any = None
             if message["method"] == "workspace/configuration":
                 items = message["params"]["items"]
-                result = [SETTINGS.get(item.get("section", ""), {}) for item in items]
+                result = [self._settings.get(item.get("section", ""), {}) for item in items]
             self._send({"id": message["id"], "result": result})
 
     def _send(self, message: dict[str, Any]) -> None:

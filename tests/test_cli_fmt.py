@@ -132,3 +132,38 @@ def test_a_path_that_is_not_there_is_told(project: Project) -> None:
     done = project.run("fmt", "nope.yaml")
     assert (done.status, done.out) == (2, "")
     assert "there is no file `nope.yaml`" in done.err
+
+
+UGLY_TESTS = """\
+# the tests
+cases:
+- expect: {ran: [a], status: succeeded}   # what must be
+  name: one
+  replies:
+    # what it says
+    a: Hello.
+workflow: pretty.yaml
+flowrunner_test: 1
+"""
+PRETTY_TESTS = """\
+# the tests
+flowrunner_test: 1
+workflow: pretty.yaml
+cases:
+  - name: one
+    replies:
+      # what it says
+      a: Hello.
+    expect: { status: succeeded, ran: [a] }   # what must be
+"""
+
+
+def test_tests_have_their_own_order_of_keys(project: Project) -> None:
+    project.write("sub/a.test.yaml", UGLY_TESTS)
+    assert project.run("fmt", "--check").status == 1
+    done = project.run("fmt")
+    assert (done.status, done.out) == (0, "sub/a.test.yaml\n")
+    written = text(project, "sub/a.test.yaml")
+    assert written.removeprefix("# the tests\n") == PRETTY_TESTS.removeprefix("# the tests\n")
+    assert written.startswith("# the tests\n")
+    assert project.run("fmt", "--check").status == 0

@@ -15,6 +15,8 @@ from flowrunner.catalog import load_schema, packaged
 from flowrunner.commands.templates import template, template_names
 from tests.cli_world import GALLERY, Project
 
+EDITED = ("workflow", "test", "project", "recording")
+"""The schemas that editors are given."""
 NAMES = sorted(path.stem for path in GALLERY.glob("*.yaml"))
 
 # init
@@ -40,9 +42,21 @@ def test_a_project_from_a_template_is_complete(project: Project, name: str) -> N
     for line, sign in zip(workflow.splitlines(), signs, strict=False):
         assert line.startswith(sign)
         assert json.loads((made / "workflows" / line.removeprefix(sign)).read_bytes())
+    tests = made / "workflows" / "tests" / f"{name}.test.yaml"
+    for line, sign in zip(tests.read_text(encoding="utf-8").splitlines(), signs, strict=False):
+        assert line.startswith(sign)
+        assert json.loads((tests.parent / line.removeprefix(sign)).read_bytes())["title"]
     found = [path for path in (made / "workflows").rglob("*") if path.is_file()]
     inputs = {path.relative_to(made / "workflows").as_posix() for path in found}
     assert inputs == set(template(name).files)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tests_of_a_template_pass_in_its_project(project: Project, name: str) -> None:
+    assert project.run("init", "new", "--template", name).status == 0
+    done = project.run("test", folder=project.folder / "new")
+    assert done.status == 0, done.err
+    assert f"workflows/tests/{name}.test.yaml" in done.err
 
 
 @pytest.mark.parametrize("name", ["receipts", "translate_page", "changelog_facts", "support_desk"])
@@ -59,6 +73,7 @@ def test_what_a_project_is_made_of(project: Project) -> None:
     assert done.status == 0
     assert done.out.splitlines() == [
         "workflows/hello.yaml",
+        "workflows/tests/hello.test.yaml",
         "flowrunner.yaml",
         ".gitignore",
         ".env.example",
@@ -67,11 +82,14 @@ def test_what_a_project_is_made_of(project: Project) -> None:
         ".vscode/extensions.json",
         "README.md",
         "schemas/workflow.schema.json",
+        "schemas/test.schema.json",
         "schemas/project.schema.json",
+        "schemas/recording.schema.json",
     ]
     made = project.folder
     settings = json.loads((made / ".vscode/settings.json").read_bytes())
     assert all((made / name).is_file() for name in settings["yaml.schemas"])
+    assert all((made / each["url"]).is_file() for each in settings["json.schemas"])
     assert json.loads((made / ".vscode/extensions.json").read_bytes())["recommendations"]
     assert {".env", ".flowrunner/"} <= set((made / ".gitignore").read_text().split())
     assert "OPENAI_API_KEY=\n" in (made / ".env.example").read_text()
@@ -131,7 +149,7 @@ def test_a_folder_in_the_place_of_a_file_stays(project: Project) -> None:
 # schema
 
 
-@pytest.mark.parametrize("name", ["workflow", "project", "report"])
+@pytest.mark.parametrize("name", [*EDITED, "report"])
 def test_a_schema_is_printed_as_it_ships(project: Project, name: str) -> None:
     done = project.run("schema", name)
     assert done.result == load_schema(name)
@@ -148,7 +166,7 @@ def test_schemas_are_put_where_editors_look(project: Project) -> None:
     (project.folder / "workflows").mkdir()
     done = project.run("schema", "--write", folder=project.folder / "workflows")
     assert done.status == 0
-    written = [project.folder / f"schemas/{name}.schema.json" for name in ("workflow", "project")]
+    written = [project.folder / f"schemas/{name}.schema.json" for name in EDITED]
     assert done.out.splitlines() == [str(path) for path in written]
     assert all(json.loads(path.read_bytes())["title"] for path in written)
     assert "# yaml-language-server: $schema=" in done.err
@@ -180,7 +198,21 @@ def test_commands_and_options_are_completed(project: Project) -> None:
 
     assert completed("flowrunner va", 1) == ["plain,validate"]
     assert completed("flowrunner run --sim", 2) == ["plain,--simulate"]
-    assert completed("flowrunner run wor", 2) == ["file,wor"]
+    for command in ("run", "validate", "fmt"):
+        assert completed(f"flowrunner {command} wor", 2) == ["file,wor"]
+
+
+def test_files_of_tests_are_completed(project: Project) -> None:
+    project.with_gallery()
+    project.write("other.test.yaml", "services: {}\n")
+    ask = {"_FLOWRUNNER_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
+
+    def completed(start: str) -> list[str]:
+        return project.run(environ=ask | {"COMP_WORDS": f"flowrunner test {start}"}).out.split()
+
+    assert completed("workflows/tests/pol") == ["plain,workflows/tests/polish.test.yaml"]
+    assert len(completed("")) == len(NAMES)
+    assert completed("oth") == ["file,oth"]
 
 
 def test_an_unknown_shell_is_told(project: Project) -> None:

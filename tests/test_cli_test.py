@@ -304,3 +304,125 @@ def test_nothing_is_left_behind(notes: Project, tmp_path: Path) -> None:
     notes.write("notes.test.yaml", HEAD + GOOD)
     assert notes.run("test", environ={"TMPDIR": str(where)}).status == 0
     assert list(where.iterdir()) == []
+
+
+DESK = """\
+flowrunner: 1
+name: Desk
+defaults: { model: gpt-6-luna }
+env: [DESK_URL]
+tools:
+  look:
+    describe: Look up an order
+    run: [/no/such/program]
+    arguments: { order: text }
+    changes_things: false
+  post:
+    describe: Post a text
+    http: { method: POST, url: { env: DESK_URL } }
+    arguments: { text: text }
+  clock:
+    mcp: { command: [/no/such/server] }
+    allowed_tools: [now, zone]
+    changes_things: false
+steps:
+  - id: count
+    run: [PYTHON, -c, "open('started', 'w')"]
+    retry: 2
+    changes_things: false
+    output: { n: integer }
+  - { id: ask, prompt: "There are {{ steps.count.output.n }}.", tools: [look, clock] }
+  - { id: posted, call: post, with: { text: "{{ steps.ask.text }}" } }
+  - { id: below, workflow: below.yaml }
+result:
+  said: "{{ steps.ask.text }}"
+  posted: "{{ steps.posted.text }}"
+  below: "{{ steps.below.output }}"
+"""
+BELOW = """\
+flowrunner: 1
+name: Below
+defaults: { model: gpt-6-luna }
+steps:
+  - { id: ask, prompt: Say something else. }
+result: { text: "{{ steps.ask.text }}" }
+"""
+STOOD_IN = """\
+  - name: nothing is touched
+    tools:
+      look: [{ output: { state: sent } }, { fails: no such order }]
+      clock__now: "12:00"
+      post: posted
+    replies:
+      count: [{ fails: busy }, { output: { n: 3 } }]
+      ask:
+        - { call: { name: look, arguments: { order: A-17 } } }
+        - { call: { name: look, arguments: { order: A-18 } } }
+        - { call: { name: clock__now } }
+        - { call: { name: clock__zone } }
+        - It was sent.
+      below/ask: Something else.
+    expect:
+      result: { said: It was sent., posted: posted, below: { text: Something else. } }
+      asked: { ask: [there are   3., '{"state": "sent"}', no such order, "12:00"], below/ask: Say }
+      called: { look: { order: A-18 }, post: true }
+      that: ["'the test does not say' in steps.ask.tool_calls[3].error"]
+      ran: [below/ask]
+"""
+
+
+@pytest.fixture
+def desk(project: Project) -> Project:
+    project.write("notes.yaml", DESK.replace("PYTHON", sys.executable))
+    project.write("below.yaml", BELOW)
+    return project
+
+
+def test_tools_and_programs_are_answered_for_and_not_started(desk: Project) -> None:
+    done = try_cases(desk, STOOD_IN)
+    assert done.status == 0, done.err
+    assert not (desk.folder / "started").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{ order: A-18 }, post", "{ order: A-19 }, post", 'not called with {"order": "A-19"}'),
+        ("{ order: A-18 }, post", "{ order: A-19 }, post", 'called with {"order": "A-17"}'),
+        ("post: true", "post: false", "`post` was not to be called, and was"),
+        ("post: true", "clock__zone: false", "`clock__zone` was not to be called, and was"),
+        ("below/ask: Say }", "below/ask: Sing }", '`below/ask` did not ask "Sing"'),
+        ("below/ask: Say }", "below/ask: Sing }", 'asked "Say something else."'),
+        ("{ output: { n: 3 } }", "{ fails: no paper }", "no paper"),
+        ("{ output: { n: 3 } }", "{ output: { n: many } }", "does not fit `output`"),
+        (
+            "post: posted",
+            "post: { fails: closed }",
+            "the run was to end as `succeeded`, and ended as `failed`",
+        ),
+        ("ran: [below/ask]", "skipped: [below/ask]", "`below/ask` was not to run, and did"),
+    ],
+)
+def test_what_was_asked_and_called_is_held_against_the_case(
+    desk: Project, old: str, new: str, said: str
+) -> None:
+    assert old in STOOD_IN
+    done = try_cases(desk, STOOD_IN.replace(old, new, 1))
+    assert done.status == ExitStatus.FAILED
+    assert said in done.err
+
+
+def test_a_step_that_did_not_begin_asked_nothing(notes: Project) -> None:
+    replies = "{ rate: { output: { score: 1, tags: [] } } }"
+    asked = "{ asked: { praise: Praise } }"
+    done = try_cases(notes, f"  - {{ name: a, replies: {replies}, expect: {asked} }}\n")
+    assert done.status == ExitStatus.FAILED
+    assert "`praise` asked nothing" in done.err
+
+
+def test_the_id_of_a_step_means_that_of_the_file_alone(desk: Project) -> None:
+    alone = STOOD_IN.replace("      below/ask: Something else.\n", "")
+    alone = alone.replace("below: { text: Something else. }", "below: { text: It was sent. }")
+    done = try_cases(desk, alone)
+    assert done.status == ExitStatus.FAILED
+    assert '"text": "[simulated] No model wrote this answer.' in done.err

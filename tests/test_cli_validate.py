@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from flowrunner.errors import ExitStatus
 from flowrunner.simulator import Simulator
 from tests.cli_world import Project
 
@@ -142,3 +143,111 @@ def test_warnings_are_shown_and_the_run_goes_on(mistakes: Project, simulator: Si
     done = mistakes.at(simulator).run("run", "sub/warned.yml")
     assert "did you mean" in done.err
     assert len(simulator.ledger) == 1
+
+
+TESTS = """\
+flowrunner_test: 1
+workflow: greet.yaml
+cases:
+  - name: a
+    expct: { exit: 0 }
+    expect: { ran: [helo] }
+"""
+GREET = """\
+flowrunner: 1
+name: Greet
+steps:
+  - { id: hello, prompt: Hello., modle: gpt-6-luna }
+"""
+
+
+def test_tests_in_folders_are_checked_as_tests(project: Project) -> None:
+    project.write("greet.yaml", GREET)
+    project.write("tests/greet.test.yaml", TESTS.replace("greet.yaml", "../greet.yaml"))
+    project.write("other.test.yaml", "services: {}\n")
+    done = project.run("validate", "--format", "concise")
+    assert done.status == ExitStatus.INVALID
+    assert [line.split(":")[:2] for line in done.out.splitlines()] == [
+        ["greet.yaml", "4"],
+        ["tests/greet.test.yaml", "5"],
+    ], "the mistake of a workflow is told once"
+    assert "2 files checked: 2 errors" in done.err
+    project.write("greet.yaml", GREET.replace("modle", "model"))
+    done = project.run("validate", "--format", "concise")
+    assert "unknown key `expct` in entry 1 of `cases`" in done.out
+    assert "the workflow has no step `helo`" in done.out
+
+
+def test_a_file_of_tests_is_known_by_what_it_says_or_is_called(project: Project) -> None:
+    project.write("greet.yaml", GREET.replace("modle", "model"))
+    good = TESTS.replace("    expct: { exit: 0 }\n", "").replace("helo", "hello")
+    project.write("cases.yaml", good)
+    project.write("typo.test.yaml", good.replace("flowrunner_test", "flowrunner_tests"))
+    project.write("smoke.test.yaml", GREET.replace("modle", "model"))
+    done = project.run("validate", "cases.yaml", "smoke.test.yaml")
+    assert (done.status, done.out) == (0, ""), done.out
+    done = project.run("validate")
+    assert done.status == ExitStatus.INVALID
+    assert "typo.test.yaml:1:1: error[unknown-key]" in done.out
+    assert "did you mean `flowrunner_test`?" in done.out
+    assert "4 files checked" in done.err
+
+
+@pytest.mark.parametrize("verb", ["run", "plan", "graph"])
+def test_tests_are_not_taken_for_a_workflow(project: Project, verb: str) -> None:
+    project.write("greet.test.yaml", TESTS)
+    done = project.run(verb, "greet.test.yaml")
+    assert done.status == ExitStatus.USAGE
+    assert "flowrunner test greet.test.yaml" in done.err
+
+
+RECORDED = """\
+flowrunner_test: 1
+workflow: ../hello.yaml
+cases:
+  - { name: one, recording: RECORDING, expect: { exit: 0 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "status", "said"),
+    [
+        (
+            "hello",
+            None,
+            3,
+            "warning[case]: there is no recording `workflows/recordings/hello.json`",
+        ),
+        (
+            "hello",
+            "{",
+            3,
+            "error[case]: the recording `workflows/recordings/hello.json` is no JSON",
+        ),
+        ("hello", "{}", 3, "at `the top` it is not as `recording.schema.json` says"),
+        ("../x", None, 3, "error[case]: `../x` cannot be the name of a recording"),
+        ("lease", None, 0, ""),
+    ],
+)
+def test_the_recordings_of_cases_are_looked_at(
+    project: Project, name: str, written: str | None, status: int, said: str
+) -> None:
+    project.with_gallery()
+    project.write("workflows/tests/more.test.yaml", RECORDED.replace("RECORDING", name))
+    if written is not None:
+        project.write(f"workflows/recordings/{name}.json", written)
+    done = project.run("validate", "--strict")
+    assert done.status == status
+    assert said in done.out
+    if said:
+        assert "workflows/tests/more.test.yaml:4:29: " in done.out
+
+
+def test_a_recording_can_be_checked_itself(project: Project) -> None:
+    project.with_gallery()
+    assert project.run("validate", "workflows/recordings/lease.json").status == 0
+    path = project.folder / "workflows" / "recordings" / "lease.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"turn"', '"turns"', 1))
+    done = project.run("validate", "workflows/recordings/lease.json")
+    assert done.status == ExitStatus.INVALID
+    assert "at `replies/0` it is not as `recording.schema.json` says" in done.out

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flowrunner.commands.explaining.cases_in_words import case_lines
 from flowrunner.commands.explaining.in_words import workflow_lines
 from flowrunner.commands.explaining.key_texts import example, key_lines
 from flowrunner.commands.explaining.keys import Key, all_keys
@@ -22,6 +23,7 @@ from flowrunner.language.formatting import format_text
 from flowrunner.language.formatting.dumping import to_yaml
 from flowrunner.language.load import load, load_text
 from flowrunner.language.schema.validating import violations
+from flowrunner.language.testing import read_tests
 from flowrunner.language.workflow import Workflow
 from tests.cli_world import GALLERY, Project
 
@@ -73,6 +75,12 @@ def test_a_key_says_what_it_takes() -> None:
         ("key_env", ["flowrunner.yaml:providers.key_env"]),
         ("flowrunner.yaml.providers.key_env", ["flowrunner.yaml:providers.key_env"]),
         ("flowrunner.yaml", ["flowrunner.yaml"]),
+        ("case.expect.matches", ["test.yaml:cases.expect.matches"]),
+        ("expect.asked", ["test.yaml:cases.expect.asked"]),
+        ("cases[].tools", ["test.yaml:cases.tools"]),
+        ("replies", ["test.yaml:cases.replies"]),
+        ("test.yaml.case.name", ["test.yaml:cases.name"]),
+        ("test.yaml", ["test.yaml"]),
         ("8", ["Exit status 8"]),
         ("unknown-key", ["Rule unknown-key"]),
         ("error[unknown-key]", ["Rule unknown-key"]),
@@ -272,6 +280,36 @@ def test_the_command_tells_a_workflow_without_a_key(project: Project) -> None:
     assert done.status == 0
     assert "only if `steps.triage.output.team == 'bug'`" in " ".join(done.out.split())
     assert list(project.folder.glob(".flowrunner")) == []
+
+
+def test_the_command_tells_of_tests(project: Project) -> None:
+    done = project.with_gallery().run("explain", "workflows/tests/order_desk.test.yaml")
+    assert done.status == 0, done.err
+    for part in (
+        "Tests of Order desk (workflows/order_desk.yaml): 5 cases",
+        "  1. a broken lamp is refunded once a person has agreed",
+        "Answers: the case for `answer` and `refund`.",
+        "Somebody agrees to `answer`.",
+        "It must end as `waiting` and with exit status 9; not call `refund`.",
+        "Somebody does not agree to `answer`.",
+    ):
+        assert part in done.out
+    assert "for other prompts" not in done.out
+    project.write("a.test.yaml", "flowrunner_test: 1\nworkflow: workflows/hello.yaml\ncases: []\n")
+    wrong = project.run("explain", "a.test.yaml")
+    assert (wrong.status, wrong.out) == (3, "")
+    assert "`cases` is empty" in wrong.err
+
+
+@pytest.mark.parametrize(
+    "path", sorted((GALLERY / "tests").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_every_case_of_the_gallery_is_told(path: Path) -> None:
+    file, said = read_tests(path, path.name, today=TODAY)
+    assert file is not None, said
+    told = "\n".join(case_lines(file))
+    assert all(f". {case.name}\n" in told for case in file.cases)
+    assert told.count("It must end ") == len(file.cases)
 
 
 def test_a_workflow_with_mistakes_is_not_told(project: Project) -> None:

@@ -10,12 +10,16 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from language_server import LanguageServer
+
+from flowrunner.commands.scaffolding import project_files
+from flowrunner.commands.templates import template
 
 TOP = Path(__file__).resolve().parent.parent
 SCHEMAS = sorted((TOP / "schemas").glob("*.schema.json"))
@@ -99,14 +103,18 @@ def _is_shown(schema: dict[str, Any], part: dict[str, Any]) -> bool:
 # What the editor shows
 
 
-@pytest.fixture(scope="module")
-def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageServer]:
+def _command() -> list[str]:
     named = os.environ.get("YAML_LANGUAGE_SERVER")
     node = shutil.which("node")
     program = Path(named) if named else INSTALLED / "yaml-language-server"
     if node is None or not program.exists():
         pytest.skip("the language server is not installed: run `npm ci` in tests/editor")
-    server = LanguageServer([node, str(program), "--stdio"], tmp_path_factory.mktemp("editor"))
+    return [node, str(program), "--stdio"]
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageServer]:
+    server = LanguageServer(_command(), tmp_path_factory.mktemp("editor"))
     yield server
     server.close()
 
@@ -134,7 +142,7 @@ def test_the_keys_of_each_verb_are_offered(
     offered = set(editor.completions(uri, line=5, character=4))
     verb = written.partition(":")[0]
     expected = {
-        name for name, part in SCHEMA["$defs"][step]["properties"].items() if part is not False
+        name for name, part in SCHEMA["$defs"][step]["properties"].items() if isinstance(part, dict)
     } - {"id", verb}
     assert expected <= offered
 
@@ -163,30 +171,284 @@ def test_a_key_is_explained_where_it_stands(
     assert first_words in shown.replace("\\", "").replace("&nbsp;", " ")
 
 
-@pytest.mark.parametrize(
-    ("lines", "underlined"),
-    [
-        ("    prompt: Hello\n    modle: gpt-6-luna\n", "modle"),
-        ("    prompt: Hello\n    timeout: soon\n", "soon"),
-        ("    prompt: Hello\n    on_error: go\n", "go"),
-        ("    prompt: Hello\n    temperature: 3\n", "3"),
-        ("    run: [date]\n    model: gpt-6-luna\n", "model"),
-    ],
-    ids="key duration choice range verb".split(),  # noqa: SIM905
-)
-def test_a_mistake_is_underlined_where_it_stands(
-    editor: LanguageServer, tmp_path: Path, lines: str, underlined: str
+STEPS = "flowrunner: 1\nname: Edited\nsteps:\n"
+ONE = "steps:\n  - id: a\n    prompt: Hello\n"
+TOP_OF_FILE = "flowrunner: 1\nname: Edited\n"
+UNKNOWN = "Property {} is not allowed."
+NO_KEY_OF_STEPS = "no step has this key; it is misspelt, or the verb is"
+NO_KEY_OF_TOOLS = "no tool has this key; a tool says what it is with one of `run`"
+TWO_VERBS = "a step has one verb: give this one a step of its own"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A text with one mistake: the token that is underlined, and the beginning of what is said."""
+
+    text: str
+    underlined: str
+    said: str
+
+
+MISTAKES = {
+    "key": Mistake(f"{HEAD}    prompt: Hello\n    modle: x\n", "modle", UNKNOWN),
+    "verb": Mistake(f"{HEAD}    promt: Hello\n", "promt", NO_KEY_OF_STEPS),
+    "verb and a wrong value": Mistake(
+        f"{HEAD}    comand: [date]\n    timeout: soon\n", "comand", NO_KEY_OF_STEPS
+    ),
+    "verb of a step inside": Mistake(
+        f"{HEAD}    branch: run.id\n    cases:\n      a: [{{ id: b, promt: Hello }}]\n",
+        "promt",
+        NO_KEY_OF_STEPS,
+    ),
+    "no verb": Mistake(f"{HEAD}    model: x\n", "i", "this step does nothing: give it a verb"),
+    "two verbs": Mistake(f"{HEAD}    run: [date]\n    prompt: Hello\n", "run", TWO_VERBS),
+    "two prompts": Mistake(
+        f"{HEAD}    prompt: Hello\n    prompt_file: a.md\n", "prompt_file", TWO_VERBS
+    ),
+    "a prompt and an input": Mistake(
+        f"{HEAD}    prompt: Hello\n    input: Hello\n", "input", TWO_VERBS
+    ),
+    "key of another verb": Mistake(f"{HEAD}    run: [date]\n    model: x\n", "model", UNKNOWN),
+    "no id": Mistake(f"{STEPS}  - prompt: Hello\n", "p", 'Missing property "id".'),
+    "id": Mistake(
+        f"{STEPS}  - id: My step\n    prompt: x\n", "My step", "this must be a step id: small"
+    ),
+    "a text for a step": Mistake(
+        f"{STEPS}  - Say hello\n", "Say hello", 'Incorrect type. Expected "a step such as'
+    ),
+    "top": Mistake(f"{TOP_OF_FILE}input: {{ a: text }}\n{ONE}", "input", UNKNOWN),
+    "no steps": Mistake(TOP_OF_FILE, "f", 'Missing property "steps".'),
+    "output": Mistake(
+        f"{HEAD}    prompt: x\n    output: {{ n: {{ type: text, descirbe: x }} }}\n",
+        "descirbe",
+        UNKNOWN,
+    ),
+    "shape": Mistake(
+        f"{HEAD}    prompt: x\n    output:\n      team: txt\n",
+        "txt",
+        'Value is not accepted. Valid values: "text", "number"',
+    ),
+    "retry": Mistake(
+        f"{HEAD}    prompt: x\n    retry: {{ attempts: 3, no: [refusal] }}\n",
+        "no",
+        "this must be a whole number from 1 to 20, or `{{ attempts: 3, on: [refusal] }}`",
+    ),
+    "for_each": Mistake(f"{HEAD}    prompt: x\n    for_eahc: a\n", "for_eahc", UNKNOWN),
+    "repeat": Mistake(
+        f"{HEAD}    repeat: {{ until: a, at_most: 3, fail: true }}\n"
+        "    steps: [{ id: b, write: x }]\n",
+        "fail",
+        UNKNOWN,
+    ),
+    "limits": Mistake(f"{TOP_OF_FILE}limits: {{ at_onec: 3 }}\n{ONE}", "at_onec", UNKNOWN),
+    "defaults": Mistake(f"{TOP_OF_FILE}defaults: {{ modle: x }}\n{ONE}", "modle", UNKNOWN),
+    "tool": Mistake(
+        f"{TOP_OF_FILE}tools:\n  t: {{ run: [date], argumnets: {{}} }}\n{ONE}", "argumnets", UNKNOWN
+    ),
+    "kind of tool": Mistake(
+        f"{TOP_OF_FILE}tools:\n  t: {{ describe: x, rnu: [date] }}\n{ONE}", "rnu", NO_KEY_OF_TOOLS
+    ),
+    "two kinds of tool": Mistake(
+        f"{TOP_OF_FILE}tools:\n  t: {{ python: a.py:b, shell: {{ in: x }} }}\n{ONE}",
+        "shell",
+        UNKNOWN,
+    ),
+    "no kind of tool": Mistake(
+        f"{TOP_OF_FILE}tools:\n  t: {{ describe: x }}\n{ONE}", "t", "this tool does nothing: say"
+    ),
+    "duration": Mistake(
+        f"{HEAD}    prompt: x\n    timeout: soon\n", "soon", "this must be a duration such as `30s`"
+    ),
+    "choice": Mistake(
+        f"{HEAD}    prompt: x\n    on_error: go\n",
+        "go",
+        'Value is not accepted. Valid values: "stop", "continue".',
+    ),
+    "range": Mistake(
+        f"{HEAD}    prompt: x\n    temperature: 3\n", "3", "Value is above the maximum of 2."
+    ),
+    "budget": Mistake(
+        f"{TOP_OF_FILE}budget: 5 EUR\n{ONE}", "5 EUR", "this must be an amount such as `0.50 USD`"
+    ),
+    "key of a budget": Mistake(
+        f"{TOP_OF_FILE}budget: {{ stop: 5 USD }}\n{ONE}", "stop", "this must be an amount such as"
+    ),
+    "list": Mistake(f"{HEAD}    prompt: x\n    needs: b\n", "b", "this must be a list of step ids"),
+    "words": Mistake(f"{HEAD}    run: date\n", "date", "this must be a list: the command and its"),
+    "number": Mistake(
+        f"{TOP_OF_FILE}limits: {{ at_once: many }}\n{ONE}", "many", "this must be a whole number"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_underlined_once_where_it_stands(
+    editor: LanguageServer, tmp_path: Path, name: str
 ) -> None:
-    uri, text = _file(tmp_path, HEAD + lines)
+    mistake = MISTAKES[name]
+    uri, text = _file(tmp_path, mistake.text)
     (found,) = editor.open(uri, text)
+    assert _underlined(found, text) == mistake.underlined
+    assert found["message"].startswith(mistake.said.format(mistake.underlined))
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (f"{HEAD}    promt: Hello\n", "prompt"),
+        (f"{HEAD}    prompt: Hello\n    modle: x\n", "model"),
+    ],
+)
+def test_a_misspelt_key_can_be_mended_at_once(
+    editor: LanguageServer, tmp_path: Path, text: str, right: str
+) -> None:
+    uri, text = _file(tmp_path, text)
+    found = editor.open(uri, text)
+    actions = editor.actions(uri, found)
+    assert [action for action in actions if action.endswith(right)], actions
+
+
+def _underlined(found: dict[str, Any], text: str) -> str:
     start, end = found["range"]["start"], found["range"]["end"]
     assert start["line"] == end["line"]
-    line = text.split("\n")[start["line"]]
-    assert line[start["character"] : end["character"]] == underlined
+    return text.split("\n")[start["line"]][start["character"] : end["character"]]
+
+
+def test_a_step_without_a_verb_may_have_every_key() -> None:
+    """What the schema says of a misspelt verb knows all keys, and so names no other."""
+    for name, parts in (("step", "_step"), ("tool", "_tool")):
+        held = [part for key, part in SCHEMA["$defs"].items() if key.endswith(parts)]
+        known = {key for part in held for key in part["properties"]}
+        last = SCHEMA["$defs"][name]["allOf"][-1]
+        assert set(last["then"]["else"]["properties"]) == known
+        assert set(last["then"]["if"]["propertyNames"]["enum"]) == known - set(
+            last["if"]["properties"]
+        )
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_no_editor_shows_a_pattern(path: Path) -> None:
+    """Where an editor's own words would be a regular expression or bare types stand ours."""
+    parts = list(_parts(json.loads(path.read_text(encoding="utf-8"))))
+    told = [part for part in parts if "title" in part and "errorMessage" in part]
+    assert all(part["errorMessage"] == f"this must be {part['title']}" for part in told)
+    if path.name.startswith(("workflow", "project", "test")):
+        bare = [part for part in parts if _is_told_badly(part) and "errorMessage" not in part]
+        assert bare == []
+
+
+def _is_told_badly(part: dict[str, Any]) -> bool:
+    is_odd = part.get("type") not in ("string", "object", None) or "pattern" in part
+    if not is_odd or "title" not in part or {"enum", "const"} & set(part):
+        return False
+    # Of a mapping the same is said of its keys, which helps where it shows them.
+    return not {"properties", "required"} & set(part) or "`{" in part["title"]
+
+
+def _parts(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield part
+        for key, below in part.items():
+            if key != "examples":
+                yield from _parts(below)
+    elif isinstance(part, list):
+        for below in part:
+            yield from _parts(below)
+
+
+# Files of tests and of projects
+
+
+TEST_SCHEMA = json.loads((TOP / "schemas" / "test.schema.json").read_text(encoding="utf-8"))
+CASE = TEST_SCHEMA["$defs"]["case"]["properties"]
+TEST_HEAD = "flowrunner_test: 1\nworkflow: a.yaml\ncases:\n  - name: one\n"
+
+
+def _test_file(folder: Path, text: str) -> tuple[str, str]:
+    schema = (TOP / "schemas" / "test.schema.json").as_posix()
+    return (folder / "a.test.yaml").as_uri(), f"{text}# yaml-language-server: $schema={schema}\n"
+
+
+def test_the_keys_of_a_case_are_offered(editor: LanguageServer, tmp_path: Path) -> None:
+    uri, text = _test_file(tmp_path, f"{TEST_HEAD}    expect:\n      exit: 0\n      \n    \n")
+    editor.open(uri, text)
+    assert set(editor.completions(uri, line=7, character=4)) >= set(CASE) - {"name", "expect"}
+    expected = set(CASE["expect"]["properties"]) - {"exit"}
+    assert set(editor.completions(uri, line=6, character=6)) >= expected
+
+
+def test_the_kinds_of_replies_are_offered(editor: LanguageServer, tmp_path: Path) -> None:
+    uri, text = _test_file(tmp_path, f"{TEST_HEAD}    replies:\n      a:\n        o\n")
+    editor.open(uri, text)
+    offered = set(editor.completions(uri, line=6, character=9))
+    assert offered >= set(TEST_SCHEMA["$defs"]["reply"]["properties"])
+
+
+@pytest.mark.parametrize("key", ["asked", "called", "status"])
+def test_what_a_case_expects_is_explained(editor: LanguageServer, tmp_path: Path, key: str) -> None:
+    written = {"status": "succeeded", "asked": "{ a: Hello }", "called": "{ t: true }"}
+    lines = "".join(f"      {name}: {value}\n" for name, value in written.items())
+    uri, text = _test_file(tmp_path, f"{TEST_HEAD}    expect:\n{lines}")
+    assert editor.open(uri, text) == []
+    shown = editor.hover(uri, line=5 + list(written).index(key), character=8)
+    described = CASE["expect"]["properties"][key]["description"]
+    first_words = described.partition(".")[0].partition(":")[0].partition(",")[0]
+    assert first_words in shown.replace("\\", "").replace("&nbsp;", " ")
 
 
 @pytest.mark.parametrize(
-    "path", sorted((TOP / "workflows").glob("*.yaml")), ids=lambda path: path.name
+    ("lines", "underlined", "said"),
+    [
+        ("    expct: {}\n    expect: { exit: 0 }\n", "expct", UNKNOWN),
+        ("    expect: { stats: held }\n", "stats", UNKNOWN),
+        ("    expect: { status: done }\n", "done", "Value is not accepted. Valid values: "),
+        ("    expect: { that: result.a }\n", "result.a", "this must be a list of expressions"),
+        ("    expect: { cost_below: 5 cent }\n", "5 cent", "this must be an amount such as"),
+        ("    replies: { a: { refuse: x } }\n    expect: { exit: 0 }\n", "refuse", UNKNOWN),
+        ("    tools: { a: { fail: x } }\n    expect: { exit: 0 }\n", "fail", UNKNOWN),
+        ("    inputs: {}\n", "n", 'Missing property "expect".'),
+    ],
+)
+def test_a_mistake_in_tests_is_underlined_once_where_it_stands(
+    editor: LanguageServer, tmp_path: Path, lines: str, underlined: str, said: str
+) -> None:
+    uri, text = _test_file(tmp_path, TEST_HEAD + lines)
+    (found,) = editor.open(uri, text)
+    assert _underlined(found, text) == underlined
+    assert found["message"].startswith(said.format(underlined))
+
+
+def test_a_new_project_is_known_to_the_editor_by_its_settings(tmp_path: Path) -> None:
+    """Without the lines on top: by the names of files, as `.vscode/settings.json` has it."""
+    for name, content in project_files([template("hello")]).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    settings = json.loads((tmp_path / ".vscode/settings.json").read_bytes())
+    server = LanguageServer(_command(), tmp_path, settings["yaml.schemas"])
+    try:
+        said = {
+            name: [
+                found["message"] for found in server.open((tmp_path / name).as_uri(), "zzz: 1\n")
+            ]
+            for name in ("workflows/a.yaml", "workflows/tests/a.test.yaml", "flowrunner.yaml")
+        }
+    finally:
+        server.close()
+    assert all("Property zzz is not allowed." in messages for messages in said.values())
+    assert 'Missing property "steps".' in said["workflows/a.yaml"]
+    assert 'Missing property "cases".' in said["workflows/tests/a.test.yaml"]
+    assert 'Missing property "steps".' not in said["workflows/tests/a.test.yaml"]
+    assert said["flowrunner.yaml"] == ["Property zzz is not allowed."]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *sorted((TOP / "workflows").glob("*.yaml")),
+        *sorted((TOP / "workflows").glob("tests/*.yaml")),
+    ],
+    ids=lambda path: path.name,
 )
 def test_the_gallery_has_no_mistake_for_an_editor(editor: LanguageServer, path: Path) -> None:
     assert editor.open(path.as_uri(), path.read_text(encoding="utf-8")) == []

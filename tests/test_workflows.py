@@ -167,12 +167,38 @@ def test_triage_goes_either_way(project: Project, simulate: Callable[..., Simula
     assert (crashed["reply"].status, crashed["bug_report"].status) == ("skipped", "succeeded")
 
 
+TESTS = sorted(path.name for path in (GALLERY / "tests").glob("*.test.yaml"))
+RECORDINGS = sorted((GALLERY / "recordings").glob("*.json"))
+LARGEST_RECORDING = 20_000  # bytes; a recording is there to be read
+
+
+def test_every_workflow_has_tests() -> None:
+    assert [name.replace(".yaml", ".test.yaml") for name in FILES] == TESTS
+
+
 def test_the_gallery_passes_its_own_tests(project: Project) -> None:
-    done = project.with_gallery().run("test")
+    done = project.with_gallery().run("test", "workflows/tests")
     assert done.status == 0, done.err
     assert done.out == ""
-    assert project.runs == []
-    assert "workflows/ticket_triage.yaml: 4 of 4 steps reached" in done.err
+    assert project.runs == [], "no run of a test stays"
+    assert not (project.folder / "workflows" / "out").exists(), "no test saves or changes anything"
+    reached = re.findall(r"^workflows/(\w+\.yaml): (\d+) of (\d+) steps reached$", done.err, re.M)
+    assert sorted(name for name, *_ in reached) == FILES
+    assert [name for name, steps, of in reached if steps != of] == []
+    assert "never:" not in done.err, "every branch and both sides of every `if` are tried"
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
+def test_recordings_of_the_gallery_are_there_to_be_read(path: Path) -> None:
+    written = path.read_bytes()
+    jsonschema.Draft202012Validator(load_schema("recording")).validate(json.loads(written))
+    assert len(written) < LARGEST_RECORDING
+    tests = (GALLERY / "tests" / f"{path.stem}.test.yaml").read_text(encoding="utf-8")
+    assert f"recording: {path.stem}\n" in tests
+
+
+def test_the_gallery_shows_recordings_and_scripts() -> None:
+    assert len(RECORDINGS) >= 2
 
 
 def test_what_is_announced_is_what_was_agreed_to(

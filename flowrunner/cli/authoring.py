@@ -11,7 +11,7 @@ from flowrunner.diagnostics import Form
 
 
 @click.command()
-@click.argument("paths", nargs=-1)
+@click.argument("paths", nargs=-1, type=click.Path())
 @option(
     "--format",
     "form",
@@ -23,7 +23,7 @@ from flowrunner.diagnostics import Form
 @option("--strict", is_flag=True, help="Count warnings as errors.")
 @click.pass_obj
 def validate(screen: Screen, /, paths: tuple[str, ...], form: Form, strict: bool) -> int:
-    """Find every mistake in workflow files. Needs no key and sends nothing.
+    """Find every mistake in workflow files and in tests of them. Needs no key and sends nothing.
 
     PATHS are files or folders; without any, the current folder is searched.
     """

@@ -12,13 +12,13 @@ from flowrunner.commands.explaining import explain as explain_topic
 
 
 @click.command()
-@click.argument("topic", metavar="TOPIC|WORKFLOW")
+@click.argument("topic", metavar="TOPIC|FILE")
 @click.pass_obj
 def explain(screen: Screen, /, topic: str) -> int:
-    """Say what something means, or what a workflow does, in plain English; sends nothing.
+    """Say in plain English what something means, or what a workflow or its tests do.
 
-    TOPIC is a key (`retry`, `step.retry`, `inputs.type`, `flowrunner.yaml`), the code of a rule
-    (`unknown-key`) or an exit status (`8`).
+    TOPIC is a key (`retry`, `step.retry`, `inputs.type`, `case.expect.asked`), a file
+    (`flowrunner.yaml`, `test.yaml`), the code of a rule (`unknown-key`) or an exit status (`8`).
     """
     return explain_topic(topic, screen)
 

@@ -1,4 +1,5 @@
-"""`fmt`: workflow files in the usual look, each whole or not at all; what they mean stays.
+"""`fmt`: workflows and their tests in the usual look, each whole or not at all; what they mean
+stays.
 
 How a text is laid out is left to `language.formatting`.
 """
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowrunner.commands.checking import find_workflows, today
+from flowrunner.commands.checking import find_files, today
 from flowrunner.commands.viewing import Viewer
 from flowrunner.diagnostics import render
 from flowrunner.errors import EnvironmentFault, ExitStatus, weightiest
@@ -41,7 +42,7 @@ def format_files(paths: Sequence[str], viewer: Viewer, *, check: bool, diff: boo
     stdout gets the paths of what changes, or the differences. Raises UsageError for a path that
     does not exist, EnvironmentFault for a file that cannot be written.
     """
-    files = [_read(path) for path in find_workflows(paths or ["."])]
+    files = [_read(path) for path in find_files(paths or ["."])]
     stuck = [file for file in files if file.formatted.text is None]
     changed = [file for file in files if file.differs]
     for file in stuck:
@@ -83,8 +84,8 @@ def _formatted(path: Path, content: bytes) -> _File:
 
 
 def _does_the_same(path: Path, before: bytes, after: str) -> bool:
-    """Whether a workflow without mistakes is the same one in both texts. Of any other only the
-    values can be held against each other, which `format_text` does."""
+    """Whether a workflow without mistakes is the same one in both texts. Of any other, and of
+    tests, only the values can be held against each other, which `format_text` does."""
     folder, day = path.absolute().parent, today()
     one, _ = load_text(before.decode("utf-8", "replace"), str(path), folder, today=day)
     if one is None:

@@ -44,8 +44,9 @@ def write_schemas(name: str | None, viewer: Viewer) -> ExitStatus:
             raise EnvironmentFault(f"`{path}` cannot be written: {why}") from None
         viewer.result(str(path))
     viewer.progress(
-        "A workflow finds it by its first line:\n"
-        "  # yaml-language-server: $schema=../schemas/workflow.schema.json"
+        "A file finds its schema by its first line, a workflow and its tests by\n"
+        "  # yaml-language-server: $schema=../schemas/workflow.schema.json\n"
+        "  # yaml-language-server: $schema=../../schemas/test.schema.json"
     )
     return ExitStatus.DONE
 

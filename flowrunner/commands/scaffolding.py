@@ -16,7 +16,7 @@ from flowrunner.commands.viewing import Viewer
 from flowrunner.errors import EnvironmentFault, ExitStatus, UsageError
 from flowrunner.report.figures import counted
 
-SCHEMAS = ("workflow", "project")
+SCHEMAS = ("workflow", "test", "project", "recording")
 """The schemas that a project keeps for its editors."""
 
 _PROJECT_FILE = """\
@@ -38,7 +38,8 @@ _ENV_EXAMPLE = """\
 OPENAI_API_KEY=
 """
 _GITHUB = """\
-# Finds every mistake in the workflows of this project. It needs no key and sends nothing.
+# Finds every mistake in the workflows of this project and runs their tests. It needs no key and
+# sends nothing.
 name: Workflows
 on: [push, pull_request]
 permissions:
@@ -53,12 +54,17 @@ jobs:
       - run: pip install flowrunner
       - run: flowrunner validate --strict --format github
       - run: flowrunner fmt --check
+      - run: flowrunner test
 """
 _SETTINGS = {
     "yaml.schemas": {
-        "./schemas/workflow.schema.json": ["workflows/*.yaml"],
+        "./schemas/workflow.schema.json": ["workflows/*.yaml", "!*.test.yaml"],
+        "./schemas/test.schema.json": ["*.test.yaml"],
         "./schemas/project.schema.json": ["flowrunner.yaml"],
-    }
+    },
+    "json.schemas": [
+        {"url": "./schemas/recording.schema.json", "fileMatch": ["/workflows/recordings/*.json"]}
+    ],
 }
 _EXTENSIONS = {"recommendations": ["redhat.vscode-yaml"]}
 
@@ -184,6 +190,7 @@ def _readme_lines(chosen: Template) -> Iterator[str]:
     yield f"    flowrunner explain workflows/{chosen.file}"
     yield f"    flowrunner plan workflows/{chosen.file}    # what it may cost"
     yield "    flowrunner fmt                      # one look for all files"
+    yield "    flowrunner test                     # the cases in workflows/tests, without a key"
 
 
 def _next(folder: Path, chosen: Template, written: Written) -> str:

@@ -16,16 +16,21 @@ from flowrunner.diagnostics import did_you_mean
 from flowrunner.errors import UsageError
 from flowrunner.language.load import load
 from flowrunner.language.paths import is_absolute
+from flowrunner.language.testing import ENDINGS
 from flowrunner.language.touching import touched
 from flowrunner.language.workflow import CallWorkflow, Command, Workflow
+from flowrunner.recordings.recording import FOLDER
 
 DEFAULT = "hello"
 
 _MODELINE = "# yaml-language-server: $schema="
 _JETBRAINS = "# $schema: "
 _SCHEMA = "../schemas/workflow.schema.json"
+_SCHEMA_OF_TESTS = "../../schemas/test.schema.json"
+_TESTS = "tests"
 _COMMAND = re.compile(r"^#   (flowrunner .+)$", re.MULTILINE)
 _NAMED_PATH = re.compile(r"workflows/([\w./*-]+)")
+_RECORDING = re.compile(r"^ +recording: (\w+)$", re.MULTILINE)
 _NOTICE = "inputs/NOTICE"
 
 
@@ -45,10 +50,10 @@ class Template:
         return f"{self.name}.yaml"
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
-        """Its files, each workflow with the lines on top by which editors find the schema."""
+        """Its files, those in YAML with the lines on top by which editors find the schema."""
         for name in self.files:
             content = (packaged("workflows") / name).read_bytes()
-            yield name, _with_modelines(content) if name.endswith(".yaml") else content
+            yield name, _with_modelines(name, content) if name.endswith(".yaml") else content
 
 
 def template_names() -> list[str]:
@@ -82,6 +87,7 @@ def _files(workflow: Workflow, text: str) -> list[str]:
     folder = packaged("workflows")
     named = {Path(workflow.shown).name, *workflow.files, *_named(workflow)}
     named |= set(_NAMED_PATH.findall(text))
+    named |= {each for name in tuple(named) for each in _tests_of(name)}
     found = {
         path.relative_to(folder).as_posix()
         for name in named
@@ -92,6 +98,15 @@ def _files(workflow: Workflow, text: str) -> list[str]:
     if any(name.startswith("inputs/") for name in found):
         found.add(_NOTICE)
     return sorted(found)
+
+
+def _tests_of(name: str) -> Iterator[str]:
+    """The tests of a workflow, and the recordings that answer them."""
+    path = packaged("workflows") / _TESTS / f"{Path(name).stem}{ENDINGS[0]}"
+    if name.endswith(".yaml") and path.is_file():
+        yield f"{_TESTS}/{path.name}"
+        for recording in _RECORDING.findall(path.read_text(encoding="utf-8")):
+            yield f"{FOLDER}/{recording}.json"
 
 
 def _named(workflow: Workflow) -> Iterator[str]:
@@ -108,9 +123,11 @@ def _named(workflow: Workflow) -> Iterator[str]:
             yield from _named(step.verb.workflow)
 
 
-def _with_modelines(content: bytes) -> bytes:
-    """A workflow with both lines on top, by which editors of either kind find the schema."""
+def _with_modelines(name: str, content: bytes) -> bytes:
+    """A workflow, or tests of one, with both lines on top, by which editors of either kind find the
+    schema."""
+    schema = _SCHEMA_OF_TESTS if name.endswith(ENDINGS) else _SCHEMA
     text = content.decode()
     lines = [line for line in text.splitlines() if not line.startswith((_MODELINE, _JETBRAINS))]
-    on_top = [f"{_MODELINE}{_SCHEMA}", f"{_JETBRAINS}{_SCHEMA}"]
+    on_top = [f"{_MODELINE}{schema}", f"{_JETBRAINS}{schema}"]
     return "".join(f"{line}\n" for line in [*on_top, *lines]).encode()

@@ -15,6 +15,8 @@ from flowrunner.journal.journal import Journal
 from flowrunner.responses.outcome import Outcome, Reply
 from flowrunner.responses.stream import Delta
 from flowrunner.secrets import Scrubber
+from flowrunner.tools.answer import ToolAnswer
+from flowrunner.tools.request import CommandEnd
 from flowrunner.wire import Progress
 
 
@@ -124,6 +126,20 @@ class Lasting(Protocol):
         to be put `over` that."""
 
 
+class StandIns(Protocol):
+    """Answers in the place of tools and programs, of which then nothing is called or started."""
+
+    def has_tool(self, name: str) -> bool:
+        """Whether calls by a name are answered here."""
+
+    def tool(self, name: str, number: int) -> ToolAnswer:
+        """What the call of a unit is answered that is its so-manieth by this name."""
+
+    def program(self, unit: str, number: int) -> CommandEnd | None:
+        """How the program of a unit ends that is started for the so-manieth time; None where it is
+        to be started indeed."""
+
+
 class SystemClock:
     """The machine's own clock."""
 
@@ -137,7 +153,8 @@ class SystemClock:
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a run reaches the world through. `senders` has the one of each provider, by its
-    name; `random` gives numbers in [0, 1); `pins` has the hashes of what servers of tools say."""
+    name; `random` gives numbers in [0, 1); `pins` has the hashes of what servers of tools say.
+    `stand_ins` answer for tools and programs in tests."""
 
     senders: Callable[[str], Sender]
     journal: Journal
@@ -151,6 +168,7 @@ class Ports:
     live: Live | None = None
     lasting: Lasting | None = None
     pins: Lasting | None = None
+    stand_ins: StandIns | None = None
 
 
 EDITED = "edited"

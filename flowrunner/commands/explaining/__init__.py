@@ -1,4 +1,4 @@
-"""`explain`: a key, a rule, an exit status, or a whole workflow, in words; nothing is sent.
+"""`explain`: a key, a rule, an exit status, a workflow or its tests, in words; nothing is sent.
 
 Everything that is told is computed from what the program itself goes by: schemas, rules, checks.
 """
@@ -10,25 +10,28 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from flowrunner.commands.checking import load_valid
+from flowrunner.commands.checking import holds_tests, load_tests, load_valid
+from flowrunner.commands.explaining.cases_in_words import case_lines
 from flowrunner.commands.explaining.in_words import workflow_lines
-from flowrunner.commands.explaining.keys import PROJECT
+from flowrunner.commands.explaining.keys import PROJECT, TESTS
 from flowrunner.commands.explaining.topics import topic_lines
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.errors import ExitStatus
 
-_ROW = re.compile(r" {2}[A-Za-z_]+ {2,}| {14}|\s*(?:[0-9][\w.]*\. )?")
+_ROW = re.compile(r" {2}[A-Za-z_.]+ {2,}| {14}|\s*(?:[0-9][\w.]*\. )?")
 _WIDEST = 100
 
 
 def explain(topic: str, viewer: Viewer) -> ExitStatus:
-    """Print what a topic means, or what a workflow does.
+    """Print what a topic means, or what a workflow, or tests of one, do.
 
     Raises UsageError for a word that means nothing here, InvalidWorkflow for a file with mistakes.
     """
     path = Path(topic)
-    is_file = path.suffix in (".yaml", ".yml") and path.name != PROJECT
-    if is_file or (path.is_file() and topic != PROJECT):
+    is_file = path.suffix in (".yaml", ".yml") and path.name not in (PROJECT, TESTS)
+    if path.is_file() and holds_tests(path):
+        lines = case_lines(load_tests(path, viewer.colour))
+    elif is_file or (path.is_file() and topic not in (PROJECT, TESTS)):
         workflow, _ = load_valid(path, viewer.colour, None)
         lines = workflow_lines(workflow)
     else:

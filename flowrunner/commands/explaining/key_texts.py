@@ -36,6 +36,9 @@ def key_lines(key: Key) -> list[str]:
 def _where(key: Key) -> str:
     if key.file == "project":
         return f"`{PROJECT}`"
+    if key.file == "test":
+        inside = f"`{'.'.join(key.path[:-1])}` of " if len(key.path) > 1 else ""
+        return f"{inside}a file of tests"
     if key.path[0] != "step":
         return "the workflow file" if len(key.path) == 1 else f"`{'.'.join(key.path[:-1])}`"
     if len(key.path) > 2:

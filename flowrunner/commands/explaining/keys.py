@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from flowrunner.catalog import load_schema, parameters
@@ -17,6 +18,9 @@ from flowrunner.events import JSON
 from flowrunner.language.schema.validating import verbs
 
 PROJECT = "flowrunner.yaml"
+TESTS = "test.yaml"
+_FILES = {"project": PROJECT, "test": TESTS}
+"""What the names of keys begin with that are none of workflow files, by their schema."""
 
 _DEEPEST = 6
 _DEFAULT = re.compile(r"\s*Default: ([^.]*(?:\.[^ ][^.]*)*)\.")
@@ -43,9 +47,10 @@ class Key:
 
     @property
     def name(self) -> str:
-        """`step.retry.attempts`, `limits.at_once`; in the project file with its name in front."""
+        """`step.retry.attempts`, `limits.at_once`; in other files with the name of the file in
+        front."""
         dotted = ".".join(self.path)
-        return dotted if self.file == "workflow" else f"{PROJECT}:{dotted}"
+        return dotted if self.file == "workflow" else f"{_FILES[self.file]}:{dotted}"
 
     @property
     def meaning(self) -> str:
@@ -65,9 +70,14 @@ class Key:
     @property
     def inside(self) -> tuple[str, ...]:
         """The keys of the mapping that the value is, or holds."""
-        if self.path[-1] in _CLOSED:
+        if self.is_closed:
             return ()
         return tuple(_properties(self.schema, self.file))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether what stands inside it is told elsewhere: steps, or shapes."""
+        return self.file == "workflow" and self.path[-1] in _CLOSED
 
     @property
     def is_needed(self) -> bool:
@@ -104,9 +114,10 @@ class Key:
 
 @cache
 def all_keys() -> Mapping[str, Key]:
-    """Every key of workflow files and of `flowrunner.yaml`, by its name."""
+    """Every key of workflow files, of `flowrunner.yaml` and of files of tests, by its name."""
     found: dict[str, Key] = {}
-    for key in (*_of_files("workflow"), *_of_steps(), *_of_files("project")):
+    files = (_of_files(file) for file in _FILES)
+    for key in (*_of_files("workflow"), *_of_steps(), *chain.from_iterable(files)):
         found.setdefault(key.name, key)
     return found
 
@@ -140,7 +151,7 @@ def _walk(key: Key, above: frozenset[str]) -> Iterator[Key]:
     """A key and those inside it; what says the same as something above it is the same again."""
     yield key
     said = str(key.schema.get("description"))
-    if len(key.path) >= _DEEPEST or key.path[-1] in _CLOSED or said in above:
+    if len(key.path) >= _DEEPEST or key.is_closed or said in above:
         return
     for name, below in _properties(key.schema, key.file).items():
         around = _around(key.schema, name, key.file)

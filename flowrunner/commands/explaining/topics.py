@@ -5,10 +5,11 @@ What is said of each is left to its own module.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from flowrunner.commands.explaining.key_texts import key_lines
-from flowrunner.commands.explaining.keys import PROJECT, Key, all_keys
+from flowrunner.commands.explaining.keys import PROJECT, TESTS, Key, all_keys
 from flowrunner.commands.explaining.rules import rule_lines
 from flowrunner.commands.explaining.statuses import status_lines
 from flowrunner.diagnostics import RULES, did_you_mean
@@ -16,6 +17,12 @@ from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.language.schema.synonyms import MEANT
 
 _MOST = 3
+_ABOUT = {
+    PROJECT: "What all workflows of a project share; it stands at the top of a repository.",
+    TESTS: "Cases of one workflow, in a file called `NAME.test.yaml`; `flowrunner test` runs them.",
+}
+"""What the files are for that are no workflows, by what the names of their keys begin with."""
+_CASES = (("cases",), ("cases", "expect"))
 _FORMS = "a key such as `step.retry`, a rule such as `unknown-key`, an exit status, or a workflow"
 
 
@@ -25,8 +32,8 @@ def topic_lines(topic: str) -> list[str]:
     found: list[list[str]] = []
     if word.isdecimal() and int(word) in list(ExitStatus):
         found.append(status_lines(ExitStatus(int(word))))
-    if word == PROJECT:
-        found.append(_contents())
+    if word in _ABOUT:
+        found.append(_contents(word))
     found += [key_lines(key) for key in _shown(keys_for(word))]
     if word in RULES:
         found.append(rule_lines(word))
@@ -39,8 +46,9 @@ def topic_lines(topic: str) -> list[str]:
 def keys_for(word: str) -> list[Key]:
     """The keys that a word names: those whose name ends with it, the one whose whole name it is
     first."""
-    name = word.replace("[]", "").replace("steps.", "step.", 1)
-    whole = all_keys().get(name.replace(f"{PROJECT}.", f"{PROJECT}:", 1))
+    name = re.sub(r"^steps\.", "step.", word.replace("[]", ""))
+    name = re.sub(rf"^((?:{TESTS}[.:])?)case\.", r"\1cases.", name)
+    whole = all_keys().get(re.sub(rf"^({PROJECT}|{TESTS})\.", r"\1:", name))
     if whole is not None and len(whole.path) > 1:
         return [whole]
     ends = (f".{name}", f":{name}")
@@ -58,7 +66,7 @@ def _distinct(keys: Iterable[Key]) -> Iterator[Key]:
 
 
 def _nearness(key: Key) -> tuple[bool, int, bool, str]:
-    return key.file == "project", len(key.path), key.path[0] != "step", key.name
+    return key.file != "workflow", len(key.path), key.path[0] != "step", key.name
 
 
 def _shown(keys: list[Key]) -> list[Key]:
@@ -86,12 +94,14 @@ def _joined(blocks: list[list[str]]) -> list[str]:
     return lines
 
 
-def _contents() -> list[str]:
-    top = [key for key in all_keys().values() if key.file == "project" and len(key.path) == 1]
-    width = max(len(key.name.rpartition(":")[2]) for key in top)
-    rows = [f"  {key.name.rpartition(':')[2]:<{width}}  {key.meaning}" for key in top]
-    about = "What all workflows of a project share; it stands at the top of a repository."
-    return [PROJECT, f"  {about}", "", *rows]
+def _contents(name: str) -> list[str]:
+    """What a file consists of that is no workflow: its keys, of tests those of a case too."""
+    own = [key for key in all_keys().values() if key.name.startswith(f"{name}:")]
+    top = [key for key in own if len(key.path) == 1 or key.path[:-1] in _CASES]
+    shown = {".".join(key.path): key.meaning for key in top}
+    width = max(map(len, shown))
+    rows = [f"  {dotted:<{width}}  {meaning}" for dotted, meaning in shown.items()]
+    return [name, f"  {_ABOUT[name]}", "", *rows]
 
 
 def _advice(word: str) -> str:

@@ -18,13 +18,14 @@ from flowrunner.catalog import model_names
 from flowrunner.commands.recording import answering, recordings
 from flowrunner.commands.running import RunOptions, first_event, scrubber_of, settings_of
 from flowrunner.commands.testing.judging import Came, Failure, judge
+from flowrunner.commands.testing.standing_in import StandIns
 from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.plan import Plan, check_models, check_storing
 from flowrunner.engine.ports import Decision, Ports, Stop, SystemClock
 from flowrunner.engine.run import run as run_plan
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import create_run_folder
-from flowrunner.language.testing import Case, FileOfTests
+from flowrunner.language.testing import Case, FileOfTests, names_of
 from flowrunner.language.workflow import Workflow
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.inputs import Given, read_inputs
@@ -40,6 +41,7 @@ class Approvals:
     """People who agree, or not, as a case says; of whom nothing is said is not there."""
 
     said: Mapping[str, bool]
+    workflow: Workflow
 
     @property
     def is_there(self) -> bool:
@@ -48,8 +50,8 @@ class Approvals:
 
     async def decided(self, unit: str, text: str) -> Decision | None:  # noqa: ARG002
         """What the case says of a unit, by its address or its step."""
-        step = unit.rpartition("/")[2].partition("[")[0].partition("#")[0]
-        granted = self.said.get(unit, self.said.get(step))
+        names = names_of(self.workflow, unit)
+        granted = next((self.said[each] for each in names if each in self.said), None)
         return None if granted is None else Decision(granted, "the test", "command")
 
 
@@ -143,8 +145,9 @@ async def run_case(
             sleep=asyncio.sleep,
             random=random.Random(0).random,  # noqa: S311  # the same every time
             scrubber=prepared.scrubber,
-            people=Approvals(prepared.case.approvals),
+            people=Approvals(prepared.case.approvals, plan.workflow),
             environ=os.environ,
+            stand_ins=StandIns.of(prepared.case, plan.workflow),
         )
         end = await run_plan(plan, ports, Stop(), prepared.operator.project)
         came = Came(plan, journal, journal.replay(), end)

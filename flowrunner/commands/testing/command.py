@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowrunner.commands.checking import today, visible_files
+from flowrunner.commands.checking import find_tests, today
 from flowrunner.commands.going import open_wire
 from flowrunner.commands.running import RunOptions, operator_of
 from flowrunner.commands.servers import open_endpoints
@@ -34,7 +34,7 @@ from flowrunner.errors import (
     InvalidWorkflow,
     UsageError,
 )
-from flowrunner.language.testing import ENDINGS, Case, FileOfTests, read_tests
+from flowrunner.language.testing import Case, FileOfTests, read_tests
 from flowrunner.platform import write_atomically
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.junit import junit_xml
@@ -68,7 +68,7 @@ def test(paths: Sequence[str], options: Options, viewer: Viewer) -> ExitStatus:
     EnvironmentFault where a key is missing that is needed.
     """
     began = time.monotonic()
-    opened = [_opened(path, viewer) for path in find_tests(paths or ["."])]
+    opened = [_opened(path, viewer) for path in _found(paths or ["."])]
     tests = [(file, operator) for file, operator in opened if file is not None]
     if len(tests) < len(opened):
         raise InvalidWorkflow("the tests have mistakes; nothing was run")
@@ -82,24 +82,15 @@ def test(paths: Sequence[str], options: Options, viewer: Viewer) -> ExitStatus:
     return _tell(found, options, viewer, time.monotonic() - began)
 
 
-def find_tests(paths: Iterable[str]) -> list[Path]:
-    """The files named, and in folders every file of tests. Raises UsageError."""
-    found: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            inside = (each for each in visible_files(path) if each.name.endswith(ENDINGS))
-            found += sorted(inside)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UsageError(f"there is no file `{name}`")
+def _found(paths: Iterable[str]) -> list[Path]:
+    found = find_tests(paths)
     if not found:
         raise UsageError(
             "there are no tests here",
-            help="a file of tests is called `NAME.test.yaml`; the README shows one",
+            help="a file of tests is called `NAME.test.yaml`; `flowrunner explain test.yaml` says "
+            "what stands in it",
         )
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _opened(path: Path, viewer: Viewer) -> tuple[FileOfTests | None, Operator]:
@@ -186,7 +177,7 @@ class Session:
         endpoints = self._endpoints(prepared, closing)
 
         def begin(run: str) -> None:
-            self.scripts.cases[run] = prepared.case
+            self.scripts.cases[run] = (prepared.case, plan.workflow)
 
         return await run_case(prepared, project, wire, endpoints, begin, after)
 

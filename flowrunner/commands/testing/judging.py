@@ -17,17 +17,20 @@ from flowrunner.diagnostics import Route
 from flowrunner.engine.place import item_value, run_names, visible
 from flowrunner.engine.plan import Plan
 from flowrunner.errors import ExitStatus
-from flowrunner.events import JSON, Address, RunFinished
+from flowrunner.events import JSON, RunFinished
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState
 from flowrunner.language.shapes import Shape, check_value
 from flowrunner.language.templates import Empty, Expression, Record, TemplateFault, Value
 from flowrunner.language.templates.mentions import constant_paths
-from flowrunner.language.testing import Case, Check
+from flowrunner.language.testing import Case, Check, names_of
 from flowrunner.language.testing.patterns import MOST_SEARCHED
 from flowrunner.report.figures import money
 
 _LINES = 24
+_REQUESTS = 3
+_SAID = ("instructions", "input")
+"""The fields of a request in which authors speak."""
 _NOTHING = object()
 
 
@@ -79,8 +82,25 @@ class Came:
         return any(
             step.status not in (None, "skipped")
             for unit, step in self.state.steps.items()
-            if name in (unit, Address.parse(unit).step)
+            if name in names_of(self.plan.workflow, unit)
         )
+
+    def requests(self, name: str) -> list[str]:
+        """What a step, or one unit of it, asked: the texts of each request."""
+        workflow, units = self.plan.workflow, self.state.steps.items()
+        steps = [step for unit, step in units if name in names_of(workflow, unit)]
+        bodies = (
+            self.journal.body(call.sent_seq, "request") for step in steps for call in step.calls
+        )
+        fields = ([body.get(key) for key in _SAID] for body in bodies)
+        return ["\n".join(_texts_in(each)) for each in fields]
+
+    def calls_of(self, tool: str) -> list[JSON]:
+        """The arguments of each call of a tool that was made indeed."""
+        records = (self.journal.tool_record(unit).calls for unit in self.state.steps)
+        calls = (call for record in records for call in record if call.name == tool)
+        made = (call for call in calls if call.not_run is None)
+        return [self.journal.body(call.began_seq, "arguments") for call in made]
 
 
 def judge(case: Case, came: Came) -> list[Failure]:
@@ -89,6 +109,8 @@ def judge(case: Case, came: Came) -> list[Failure]:
         *_ends(case, came),
         *_result(case, came),
         *_checks(case, came),
+        *_asked(case, came),
+        *_called(case, came),
         *_steps(case, came),
         *_cost(case, came),
     ]
@@ -152,6 +174,54 @@ def _check(check: Check, scope: Mapping[str, Any]) -> Iterator[Failure]:
             if each.casefold() not in folded:
                 message = f"`{text}` does not contain {_short(each)}"
                 yield Failure(check.route, message, (f"found {_short(found)}",))
+
+
+def _asked(case: Case, came: Came) -> Iterator[Failure]:
+    for name, wanted in case.expect.asked.items():
+        requests = came.requests(name)
+        route = (*case.route, "expect", "asked", name)
+        if not requests:
+            yield Failure(route, f"`{name}` asked nothing", tuple(_why(name, came)))
+            continue
+        folded = [_folded(request) for request in requests]
+        for each in wanted:
+            if not any(_folded(each) in request for request in folded):
+                lines = tuple(f"asked {_short(request)}" for request in requests[:_REQUESTS])
+                yield Failure(route, f"`{name}` did not ask {_short(each)}", lines)
+
+
+def _folded(text: str) -> str:
+    """A text without what does not count: the case of its letters, where its lines break."""
+    return " ".join(text.casefold().split())
+
+
+def _called(case: Case, came: Came) -> Iterator[Failure]:
+    for name, wanted in case.expect.called.items():
+        calls = came.calls_of(name)
+        route = (*case.route, "expect", "called", name)
+        lines = tuple(f"called with {_short(call)}" for call in calls[:_REQUESTS])
+        if wanted is False and calls:
+            yield Failure(route, f"`{name}` was not to be called, and was", lines)
+        elif wanted is not False and not calls:
+            yield Failure(route, f"`{name}` was to be called, and was not")
+        elif isinstance(wanted, Mapping) and not any(_has(call, wanted) for call in calls):
+            yield Failure(route, f"`{name}` was not called with {_short(dict(wanted))}", lines)
+
+
+def _has(call: JSON, wanted: Mapping[str, JSON]) -> bool:
+    """Whether the arguments of a call are these, among others."""
+    return isinstance(call, Mapping) and all(
+        name in call and call[name] == value for name, value in wanted.items()
+    )
+
+
+def _texts_in(value: JSON) -> Iterator[str]:
+    """The texts of a request's fields, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts_in(each)
 
 
 def _parts(check: Check, scope: Mapping[str, Any]) -> Iterator[str]:

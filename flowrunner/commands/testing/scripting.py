@@ -10,42 +10,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowrunner.commands.testing.standing_in import nth
 from flowrunner.events import JSON
 from flowrunner.language.shapes import WRAPPER
-from flowrunner.language.testing import Case, Reply
+from flowrunner.language.testing import Case, Reply, names_of
+from flowrunner.language.workflow import Workflow
 from flowrunner.recordings.replaying import address_of
 from flowrunner.simulator import Refusal
 
 
 @dataclass(slots=True)
 class Scripts:
-    """The scripts of many runs, by the ids of the runs. It is called on the simulator's thread."""
+    """The scripts of many runs, and the workflows, by the ids of the runs. It is called on the
+    simulator's thread."""
 
-    cases: dict[str, Case] = field(default_factory=dict)
+    cases: dict[str, tuple[Case, Workflow]] = field(default_factory=dict)
     _asked: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def reply(self, request_id: str | None, body: dict[str, Any]) -> dict[str, Any] | str | None:
         """What a request is answered; None leaves it to the simulator. Raises Refusal."""
         run = (request_id or "").partition("/")[0]
         at = address_of({"x-client-request-id": request_id or ""})
-        case = self.cases.get(run)
-        if case is None or at is None:
+        known = self.cases.get(run)
+        if known is None or at is None:
             return None
-        name = _named(case, at[0])
+        case, workflow = known
+        name = next((each for each in names_of(workflow, at[0]) if each in case.replies), None)
         if name is None:
             return None
         count = self._asked.get((run, at[0]), 0)
         self._asked[run, at[0]] = count + 1
-        replies = case.replies[name]
-        return _answer(replies[min(count, len(replies) - 1)], body, f"{at[0]}.{count}")
-
-
-def _named(case: Case, unit: str) -> str | None:
-    """Under which name the replies to a unit stand: its address, or the id of its step."""
-    if unit in case.replies:
-        return unit
-    step = unit.rpartition("/")[2].partition("[")[0].partition("#")[0]
-    return step if step in case.replies else None
+        return _answer(nth(case.replies[name], count + 1), body, f"{at[0]}.{count}")
 
 
 def _answer(reply: Reply, body: Mapping[str, Any], name: str) -> dict[str, Any] | str:

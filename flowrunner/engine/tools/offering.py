@@ -20,11 +20,14 @@ from flowrunner.language.tools import (
     PythonTool,
     Tool,
     WorkflowTool,
+    call_names,
     mcp_function,
 )
 from flowrunner.language.workflow import Step
 
 LISTING_TIMEOUT_S = 60.0
+_ANYTHING: Mapping[str, JSON] = {"inputSchema": {"type": "object"}}
+"""What is known of the arguments of a tool whose server was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ async def listed(unit: Unit, servers: Sequence[Tool]) -> Offered | Ending:
     functions: list[dict[str, JSON]] = []
     folder = unit.place.file.workflow.folder
     for tool in servers:
+        if _is_stood_in(unit, tool):
+            functions += [mcp_function(tool, {"name": name, **_ANYTHING}) for name in _own(tool)]
+            continue
         server = unit.shared.toolbox.server(tool, folder)
         listing = await server.list_tools(min(LISTING_TIMEOUT_S, max(unit.left_s(), 0.0)))
         if listing.fault is not None:
@@ -106,3 +112,14 @@ async def listed(unit: Unit, servers: Sequence[Tool]) -> Offered | Ending:
         functions += [mcp_function(tool, each) for each in listing.tools]
     schemas = {str(each["name"]): each["parameters"] for each in functions}
     return Offered(functions=tuple(functions), schemas=schemas)
+
+
+def _is_stood_in(unit: Unit, server: Tool) -> bool:
+    """Whether a test answers for a server, which is not even started then."""
+    stand_ins = unit.shared.ports.stand_ins
+    return stand_ins is not None and any(map(stand_ins.has_tool, call_names(server)))
+
+
+def _own(server: Tool) -> tuple[str, ...]:
+    """What a server calls its tools."""
+    return server.kind.allowed_tools if isinstance(server.kind, McpTool) else ()

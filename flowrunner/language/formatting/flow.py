@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from flowrunner.language.document import Document
 from flowrunner.language.document.outline import MAPPING, SEQUENCE
 from flowrunner.language.formatting.edits import Edit
-from flowrunner.language.formatting.order import Role, in_order, role_inside
+from flowrunner.language.formatting.order import Role, in_order, role_inside, role_of
 
 _BETWEEN = re.compile(r"\s*,\s*")
 _AFTER_KEY = re.compile(r"\s*:\s*")
@@ -24,7 +24,7 @@ class _Odd(Exception):
 
 def tidy_brackets(document: Document, *, reorder: bool) -> Iterator[Edit]:
     """The edits that write each outermost bracket on one line the usual way."""
-    waiting: list[tuple[int, Role]] = [(0, "file")]
+    waiting: list[tuple[int, Role]] = [(0, role_of(document.value))]
     while waiting:
         number, role = waiting.pop()
         entry = document.outline.entry(number)

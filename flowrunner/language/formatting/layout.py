@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from flowrunner.language.document import Document
 from flowrunner.language.document.outline import MAPPING, SEQUENCE
-from flowrunner.language.formatting.order import Role, in_order, role_inside
+from flowrunner.language.formatting.order import Role, in_order, role_inside, role_of
 from flowrunner.language.formatting.page import Page, blocked, shifted
 
 INDENT = 2
@@ -58,7 +58,7 @@ def lay_out(document: Document, *, reorder: bool) -> str:
         raise OddLayout(root.start)
     writer = _Writer(document, page, reorder)
     head = [line.rstrip() for line in page.lines[:first]]
-    block = _Block(0, first, len(page.lines), column, "file")
+    block = _Block(0, first, len(page.lines), column, role_of(document.value))
     lead, lines = writer.block(block)
     return "\n".join([*head, *lead, *lines, ""])
 

@@ -5,13 +5,18 @@ Which keys there are is left to the schema; a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Literal, TypeAlias
 
 from flowrunner.catalog import load_schema
 
-Role: TypeAlias = Literal["file", "steps", "step", "cases", "repeat", "other"]
-"""What a value is for the formatter: only the keys of a file and of a step have an order."""
+Role: TypeAlias = (
+    Literal["file", "steps", "step", "cases", "repeat", "other"]
+    | Literal["tests", "test cases", "case", "expect"]
+)
+"""What a value is for the formatter: only the keys of a file, of a step, of a file of tests, of a
+case and of what it expects have an order."""
 
 DECISIONS: dict[Role, frozenset[str]] = {
     "step": frozenset({"if", "for_each", "branch"}),
@@ -39,6 +44,11 @@ STEP_KEYS = (
 """Every key of a step, in the order in which they are written."""
 
 
+def role_of(value: Mapping[str, Any]) -> Role:
+    """What a whole file is."""
+    return "tests" if "flowrunner_test" in value else "file"
+
+
 def role_inside(role: Role, key: str | int) -> Role:
     """What the value of a key, or an entry of a list, is."""
     if role == "steps":
@@ -47,15 +57,32 @@ def role_inside(role: Role, key: str | int) -> Role:
         return "steps"
     if role == "step" and key in ("cases", "repeat"):
         return "cases" if key == "cases" else "repeat"
-    return "other"
+    if role == "tests" and key == "cases":
+        return "test cases"
+    if role == "test cases":
+        return "case"
+    return "expect" if role == "case" and key == "expect" else "other"
+
+
+@cache
+def ordered_keys(role: Role) -> tuple[str, ...]:
+    """The keys of a mapping whose order is ours, in that order; none where it is the author's."""
+    if role == "step":
+        return STEP_KEYS
+    tests = load_schema("test")
+    case = tests["$defs"]["case"]["properties"]
+    known: dict[Role, Mapping[str, Any]] = {
+        "file": load_schema("workflow")["properties"],
+        "tests": tests["properties"],
+        "case": case,
+        "expect": case["expect"]["properties"],
+    }
+    return tuple(known.get(role, ()))
 
 
 def in_order(keys: Sequence[str], role: Role) -> list[int]:
     """The positions of the keys of a mapping, sorted; unknown ones stay behind what they follow."""
-    ranks: dict[str, int] = {}
-    if role in ("file", "step"):
-        known = STEP_KEYS if role == "step" else tuple(load_schema("workflow")["properties"])
-        ranks = {key: rank for rank, key in enumerate(known)}
+    ranks = {key: rank for rank, key in enumerate(ordered_keys(role))}
     rank, ranked = -1, []
     for position, key in enumerate(keys):
         rank = ranks.get(key, rank)

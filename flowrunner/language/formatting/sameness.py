@@ -1,6 +1,7 @@
 """Whether two documents, or two workflows, mean the same.
 
-The order of the keys of a file and of a step counts for nothing, nor do braces around a decision.
+The order of the keys of a file, a step and a case of tests counts for nothing, nor do braces
+around a decision.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from flowrunner.language import forms
 from flowrunner.language.document import Document
-from flowrunner.language.formatting.order import DECISIONS, Role, role_inside
+from flowrunner.language.formatting.order import DECISIONS, Role, ordered_keys, role_inside, role_of
 from flowrunner.language.formatting.scalars import unbraced
 from flowrunner.language.forms import Leaf
 from flowrunner.language.templates import Expression, Template, Value
@@ -24,7 +25,7 @@ _OF_THE_TEXT = ("document", "texts", "elsewhere", "refusals")
 
 def same_document(one: Document, other: Document) -> bool:
     """Whether the values of two documents are the same, numbers by their spelling too."""
-    return _same_value(one.value, other.value, "file")
+    return _same_value(one.value, other.value, role_of(one.value))
 
 
 def _same_value(one: Any, other: Any, role: Role) -> bool:
@@ -42,7 +43,7 @@ def _same_value(one: Any, other: Any, role: Role) -> bool:
 
 
 def _same_mapping(one: dict[str, Any], other: dict[str, Any], role: Role) -> bool:
-    if role in ("file", "step"):
+    if ordered_keys(role):
         if one.keys() != other.keys():
             return False
     elif list(one) != list(other):

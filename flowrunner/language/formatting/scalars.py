@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from flowrunner.language.document import Document
 from flowrunner.language.document.outline import MAPPING, PLAIN, RAW, Entry
 from flowrunner.language.formatting.edits import Edit, apply
-from flowrunner.language.formatting.order import DECISIONS, Role, role_inside
+from flowrunner.language.formatting.order import DECISIONS, Role, role_inside, role_of
 from flowrunner.language.formatting.quotes import in_quotes, spelled
 from flowrunner.language.templates import TemplateFault, parse_expression
 
@@ -72,7 +72,7 @@ class _Seen:
 def _decisions(document: Document) -> Iterator[tuple[Entry, object, bool]]:
     """Every value of a decision field, and whether it stands in braces or brackets."""
     outline = document.outline
-    waiting = [_Seen(0, document.value, "file", in_flow=False)]
+    waiting = [_Seen(0, document.value, role_of(document.value), in_flow=False)]
     while waiting:
         seen = waiting.pop()
         entry = outline.entry(seen.number)

@@ -47,6 +47,8 @@ def _unknown(key: str, violation: Violation, known: Mapping[str, Any]) -> Findin
     fix = None
     if "request" in known:
         fix = "a field of the API that flowrunner does not know goes under `request`"
+    elif _is_tool(violation.route) and not set(_kinds_of_tools()) & set(violation.value):
+        fix = f"a tool says what it is with one of {', '.join(f'`{k}`' for k in _kinds_of_tools())}"
     elif len(known) <= 12:
         fix = f"known here: {', '.join(f'`{name}`' for name in known)}"
     return Finding("unknown-key", f"unknown key {in_backticks(key)} {where}", route, fix, aim="key")
@@ -148,8 +150,13 @@ def _of_other_verb(key: str, violation: Violation) -> tuple[str, str]:
 
 
 def missing(violation: Violation) -> list[Finding]:
-    """The keys that a mapping lacks, placed at the key above it."""
-    absent = [key for key in violation.wanted if key not in violation.value]
+    """The keys that a mapping lacks, placed at the key above it; those that are only misspelt are
+    left to whoever says so."""
+    value, schema = violation.value, violation.schema
+    known = schema.get("properties", {}) if schema.get("additionalProperties") is False else value
+    free = [name for name in known if name not in value]
+    meant = {_near(key, free) for key in value if key not in known}
+    absent = [key for key in violation.wanted if key not in value and key not in meant]
     return [_missing(key, violation) for key in absent]
 
 

@@ -102,7 +102,9 @@ def any_step() -> dict[str, Any]:
     """A step as it looks while its verb is not known: every key of every verb is allowed."""
     properties: dict[str, Any] = {}
     for name in verbs().values():
-        properties |= definitions()[name]["properties"]
+        # Of other verbs a part says nothing: `step` does.
+        own = definitions()[name]["properties"].items()
+        properties |= {key: part for key, part in own if part is not True}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
@@ -136,7 +138,7 @@ def _check_step(validator: Any, step: Any) -> Iterator[ValidationError]:
     elif meant is None:
         yield _error("no-verb", list(verbs()), step, schema)
     if "id" not in step:
-        yield _error("required", ["id"], step, schema)
+        yield _error("required", ["id"], step, any_step())
     yield from validator.descend(step, definitions()[verbs()[meant]] if meant else any_step())
 
 

@@ -33,19 +33,27 @@ class Check:
 class Reply:
     """One scripted reply: a text, or what else a key of it says."""
 
-    kind: Literal["text", "output", "refusal", "incomplete", "call", "error", "response"]
+    kind: Literal["text", "output", "refusal", "incomplete", "call", "error", "response", "fails"]
     value: JSON
+
+
+OF_PROGRAMS = frozenset({"text", "output", "fails"})
+"""The kinds of replies that programs and tools give."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`expect:` of a case. `result` is None where `has_result` is false."""
+    """`expect:` of a case. `result` is None where `has_result` is false; `asked` are the texts that
+    requests must hold, by step or unit; `called` the arguments of calls, or whether there is any,
+    by tool."""
 
     status: str | None = None
     exit: int | None = None
     has_result: bool = False
     result: JSON = None
     checks: tuple[Check, ...] = ()
+    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    called: Mapping[str, Mapping[str, JSON] | bool] = field(default_factory=dict)
     ran: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     cost_below_usd: float | None = None
@@ -53,13 +61,16 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `route` is where it stands in its file, `replies` are by step or unit."""
+    """One case. `route` is where it stands in its file. `replies` (of models) and `programs` (what
+    those of `run` steps print) are by step or unit, `tools` by the names of calls."""
 
     name: str
     route: Route
     inputs: Mapping[str, JSON] = field(default_factory=dict)
     recording: str | None = None
     replies: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
+    programs: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
+    tools: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
     approvals: Mapping[str, bool] = field(default_factory=dict)
     expect: Expected = field(default_factory=Expected)
     judge: str | None = None

@@ -22,18 +22,33 @@ from flowrunner.language.document import Document, read
 from flowrunner.language.forms import Leaf, finding_of, plain, read_leaf
 from flowrunner.language.load import load
 from flowrunner.language.providers import Providers
+from flowrunner.language.request import Prompt
 from flowrunner.language.schema import check_shape
 from flowrunner.language.shapes import ANY, Shape, alternatives, read_shape
 from flowrunner.language.templates import analyse
-from flowrunner.language.testing.parts import Case, Check, Expected, FileOfTests, Kind, Reply
+from flowrunner.language.testing.addresses import (
+    bare,
+    mcp_tools,
+    step_at,
+    step_names,
+    tools_of,
+)
+from flowrunner.language.testing.parts import (
+    OF_PROGRAMS,
+    Case,
+    Check,
+    Expected,
+    FileOfTests,
+    Kind,
+    Reply,
+)
 from flowrunner.language.testing.patterns import pattern_fault
-from flowrunner.language.workflow import Workflow
+from flowrunner.language.workflow import Command, Step, Workflow
 from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.language.workflow.reader import mapping, texts
 
 ENDINGS = (".test.yaml", ".test.yml")
 
-_UNIT = re.compile(r"[a-z][a-z0-9_]*(\[\d+\])?(#\d+)?(/[a-z][a-z0-9_]*(\[\d+\])?(#\d+)?)*")
 _MORE_OF_RUN = (
     ("status", Shape("text")),
     ("exit_status", Shape("integer")),
@@ -41,6 +56,12 @@ _MORE_OF_RUN = (
     ("cost_usd", Shape("number")),
 )
 _OTHER_FIXES = ("not-a-file", "root", "empty")  # their advice is for workflows
+_INSTEAD = {
+    "approve": "say under `approvals` whether somebody agrees",
+    "call": "say under `tools` what its tool answers",
+    "workflow": "name a step of the workflow that it calls, as `STEP/STEP`",
+}
+"""Where a case says what comes of steps that nobody answers."""
 _BY_PATH: tuple[Kind, ...] = ("is", "contains", "matches", "shapes")
 
 
@@ -128,20 +149,26 @@ class _Reading:
     def _case(self, fields: Mapping[str, Any], route: Route) -> Case:
         inputs, recording = plain(mapping(fields.get("inputs"))), fields.get("recording")
         self._check_inputs(inputs, (*route, "inputs"))
-        replies = mapping(fields.get("replies"))
+        replies, programs = self._scripts(mapping(fields.get("replies")), (*route, "replies"))
         if recording is not None and replies:
-            message = "`recording` and `replies` exclude each other: each says who answers"
+            message = (
+                "`recording` and `replies` of models exclude each other: each says who answers"
+            )
             self.fault("case", message, (*route, "replies"), "make it two cases")
         approvals = mapping(fields.get("approvals"))
-        for key, named in (("replies", replies), ("approvals", approvals)):
-            for step in named:
-                self._check_step(step, (*route, key, step))
+        for step in approvals:
+            self._check_step(step, (*route, "approvals", step))
+        tools = mapping(fields.get("tools"))
+        for tool in tools:
+            self._check_tool(tool, (*route, "tools", tool))
         return Case(
             name=str(fields.get("name") or ""),
             route=route,
             inputs=inputs,
             recording=recording if isinstance(recording, str) else None,
-            replies={step: tuple(_replies(plain(each))) for step, each in replies.items()},
+            replies=replies,
+            programs=programs,
+            tools={tool: tuple(_replies(plain(each))) for tool, each in tools.items()},
             approvals={step: each for step, each in approvals.items() if isinstance(each, bool)},
             expect=self._expected(mapping(fields.get("expect")), (*route, "expect")),
             judge=fields.get("judge") if isinstance(fields.get("judge"), str) else None,
@@ -160,26 +187,89 @@ class _Reading:
                 message = f"the workflow has no input `{name}`"
                 self.findings.append(Finding("argument", message, (*route, name), fix, aim="key"))
 
-    def _check_step(self, unit: JSON, route: Route) -> None:
+    def _scripts(
+        self, written: Mapping[str, Any], route: Route
+    ) -> tuple[dict[str, tuple[Reply, ...]], dict[str, tuple[Reply, ...]]]:
+        """What models answer and what programs print, by step."""
+        models: dict[str, tuple[Reply, ...]] = {}
+        programs: dict[str, tuple[Reply, ...]] = {}
+        for unit, each in written.items():
+            replies, step = tuple(_replies(plain(each))), self._check_step(unit, (*route, unit))
+            if step is None:
+                continue
+            self._check_kinds(step, replies, (*route, unit))
+            if isinstance(step.verb, Prompt):
+                models[unit] = replies
+            elif isinstance(step.verb, Command):
+                programs[unit] = replies
+        return models, programs
+
+    def _check_kinds(self, step: Step, replies: tuple[Reply, ...], route: Route) -> None:
+        """Whether a step is answered at all, and so."""
+        found, fix = {reply.kind for reply in replies}, None
+        if isinstance(step.verb, Command):
+            odd, what = found - OF_PROGRAMS, "a program"
+        elif isinstance(step.verb, Prompt):
+            odd, what = found & {"fails"}, "a model"
+            fix = "write `error` for a refusal of the API, `refusal` for one of the model"
+        else:
+            message = f"nobody answers `{step.id}`: it has no prompt and starts no program"
+            fix = _INSTEAD.get(step.verb_name)
+            self.findings.append(Finding("case", message, route, fix, aim="key"))
+            return
+        for kind in sorted(odd):
+            message = f"`{step.id}` is answered by {what}, which knows no `{kind}`"
+            known = "a text, `output` and `fails`"
+            self.fault("case", message, route, fix or f"of a program there is {known}")
+
+    def _check_asked(self, unit: str, route: Route) -> None:
+        step = self._check_step(unit, route)
+        if step is not None and not isinstance(step.verb, Prompt):
+            message = f"`{step.id}` asks no model: it is a `{step.verb_name}` step"
+            self.findings.append(Finding("case", message, route, aim="key"))
+
+    def _check_tool(self, name: str, route: Route) -> None:
+        if self.workflow is None or name in (known := tools_of(self.workflow)):
+            return
+        own, message = mcp_tools(self.workflow, name), f"the workflow has no tool `{name}`"
+        near = did_you_mean(name, list(known))
+        fix = f"did you mean `{near}`?" if near else None
+        if own:
+            message = f"`{name}` is a server of tools, not one of them"
+            fix = f"it has {alternatives(own, 'and')}"
+        elif fix is None and known:
+            fix = f"there is {alternatives(list(known), 'and')}"
+        self.findings.append(Finding("tool", message, route, fix, aim="key"))
+
+    def _check_step(self, unit: JSON, route: Route) -> Step | None:
+        """The step that is named, which is missing where it says so."""
         if self.workflow is None or not isinstance(unit, str):
-            return
-        known = [step.id for step in self.workflow.all_steps()]
-        name = re.split(r"[\[#]", unit.rpartition("/")[2])[0]
-        if name in known and _UNIT.fullmatch(unit):
-            return
-        near = did_you_mean(name, known)
+            return None
+        step = step_at(self.workflow, unit)
+        if step is not None:
+            return step
+        known = step_names(self.workflow)
+        near = did_you_mean(bare(unit), known)
         fix = f"did you mean `{near}`?" if near else f"there is {alternatives(known, 'and')}"
-        aim = "key" if route[-1] == unit else "value"
         message = f"the workflow has no step `{unit}`"
         self.findings.append(
-            Finding("unknown-step", message, route, fix, aim="key" if aim == "key" else "value")
+            Finding(
+                "unknown-step", message, route, fix, aim="key" if route[-1] == unit else "value"
+            )
         )
+        return None
 
     def _expected(self, fields: Mapping[str, Any], route: Route) -> Expected:
         exit_ = fields.get("exit")
         for key in ("ran", "skipped"):
             for at, step in enumerate(texts(fields.get(key))):
                 self._check_step(step, (*route, key, at))
+        asked = mapping(fields.get("asked"))
+        for step in asked:
+            self._check_asked(step, (*route, "asked", step))
+        called = plain(mapping(fields.get("called")))
+        for tool in called:
+            self._check_tool(tool, (*route, "called", tool))
         money = read_money(fields.get("cost_below"))
         return Expected(
             status=fields.get("status") if isinstance(fields.get("status"), str) else None,
@@ -187,6 +277,8 @@ class _Reading:
             has_result="result" in fields,
             result=plain(fields.get("result")),
             checks=tuple(self._checks(fields, route)),
+            asked={step: _texts(each) for step, each in asked.items()},
+            called=called,
             ran=texts(fields.get("ran")),
             skipped=texts(fields.get("skipped")),
             cost_below_usd=None if money is None else money.stop_at_usd,
@@ -218,7 +310,7 @@ class _Reading:
 
     def _wanted(self, kind: Kind, value: JSON, route: Route) -> Any:
         if kind == "contains":
-            return (value,) if isinstance(value, str) else texts(value)
+            return _texts(value)
         if kind == "shapes":
             shape, faults = read_shape(value, route)
             self.findings += faults
@@ -229,6 +321,10 @@ class _Reading:
                 return re.compile(value)
             self.fault("pattern", f"`{value}` {fault}", route)
         return plain(value)
+
+
+def _texts(written: JSON) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else texts(written)
 
 
 def _replies(written: JSON) -> Iterator[Reply]:
