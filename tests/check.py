@@ -14,6 +14,8 @@ import time
 import venv
 from pathlib import Path
 
+from documents import Reader
+
 TOP = Path(__file__).resolve().parent.parent
 TICKET = TOP / "workflows" / "inputs" / "ticket_charge.txt"
 
@@ -53,11 +55,25 @@ def try_wheel() -> None:
         print(done.stderr)
         if done.returncode:
             sys.exit(f"the demo of the installed wheel ended with {done.returncode}")
+        read_as_a_newcomer(Path(folder) / "newcomer", scripts / "flowrunner")
         runs = Path(folder) / "project" / ".flowrunner" / "runs"
         latest = runs / (runs / "latest").read_text(encoding="utf-8").strip()
         report = json.loads((latest / "report.json").read_text(encoding="utf-8"))
         assert report["verdict"]["status"] == "succeeded", report["verdict"]
         assert (latest / "report.html").stat().st_size > 1000
+
+
+def read_as_a_newcomer(folder: Path, program: Path) -> None:
+    """Do what the page about the first ten minutes says, with a program that was installed."""
+    folder.mkdir()
+    reader = Reader(folder, [str(program)])
+    reader.play((TOP / "docs" / "first-ten-minutes.md").read_text(encoding="utf-8"))
+    wrong = [each for each in reader.printed if not each.is_true]
+    for each in wrong:
+        print(f"$ {each.command}\n{each.found}")
+    if wrong or reader.faults:
+        sys.exit("\n".join(["the first ten minutes are not what their page says", *reader.faults]))
+    print(f"the first ten minutes: {len(reader.printed)} commands, each as the page says")
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ _PASSING = [
     (r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN"),
     (r" *\b\d+(\.\d+)?m?s\b", " TIME"),
     (r"\d+ [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d UTC", "WHEN"),
+    (r"\b(req|resp|msg)_[0-9a-f]{16,}", r"\1_ID"),
 ]
 
 
