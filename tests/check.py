@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,17 @@ def read_as_a_newcomer(folder: Path, program: Path) -> None:
     print(f"the first ten minutes: {len(reader.printed)} commands, each as the page says")
 
 
+def build_pages() -> None:
+    """Build the pages of `docs/`: every warning is a mistake, nothing is loaded from elsewhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        call(sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", folder)
+        loads = re.compile(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=\"(?:https?:)?//[^\"]+\"")
+        for page in Path(folder).rglob("*.html"):
+            found = loads.search(page.read_text(encoding="utf-8"))
+            if found:
+                sys.exit(f"{page.name} loads something from elsewhere: {found[0]}")
+
+
 def main() -> None:
     python = sys.executable
     stages = [
@@ -83,6 +95,7 @@ def main() -> None:
         ("lint", lambda: call(python, "-m", "ruff", "check", ".")),
         ("types", lambda: call(python, "-m", "mypy")),
         ("tests", lambda: call(python, "-m", "pytest", "-n", "auto")),
+        ("pages", build_pages),
         ("wheel", try_wheel),
     ]
     for name, stage in stages:

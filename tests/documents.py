@@ -8,8 +8,9 @@ What a page may hold, each recognised by the line above its block:
   folder. `<!-- edit PATH: OLD => NEW -->` above it changes a file for this block alone.
 - `<!-- an empty folder -->` on top: the page begins with nothing; else with the gallery.
 
-Any other ```yaml block stands for itself. A broken file is allowed where a later block shows what
-is said of it. Run ids and times are not compared.
+`<!-- part of a file -->` and `<!-- a mistake -->` stand above blocks of generated pages, whose
+sources have tests of their own. Any other ```yaml block stands for itself. A broken file is allowed
+where a later block shows what is said of it. Run ids and times are not compared.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ EMPTY = "<!-- an empty folder -->"
 _FENCE = re.compile(r"^```(?P<kind>\w+)[^\n]*\n(?P<text>.*?)^```$", re.S | re.M)
 _SAVE = re.compile(r"Save this as `(?P<path>[^`]+)`:\s*\Z")
 _CHANGE = re.compile(r"\bIn `(?P<path>[^`]+)`[^\n]*:\s*\Z")
+_HELD_ELSEWHERE = re.compile(r"<!-- (part of a file|a mistake) -->\s*\Z")
 _EDIT = re.compile(r"<!-- edit (?P<path>\S+): (?P<old>.*?) => (?P<new>.*?) -->\n")
 _EDITS = re.compile(r"(?:<!-- edit [^\n]* -->\n)+\s*\Z")
 _COMMAND = re.compile(r"^\$ (?P<words>[^\n]*)\n(?P<printed>(?:(?!\$ )[^\n]*\n)*)", re.M)
@@ -102,7 +104,7 @@ class Reader:
         elif kind == "console":
             edits = _EDITS.search(before)
             return self._console(text, edits[0] if edits else "")
-        elif kind == "yaml":
+        elif kind == "yaml" and not _HELD_ELSEWHERE.search(before):
             self.faults += filter(None, [self._said_of_block(text)])
         return block[0]
 

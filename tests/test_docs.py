@@ -5,6 +5,7 @@ How a page is played is told in `documents`. FLOWRUNNER_REWRITE_DOCS=1 writes th
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -57,6 +58,28 @@ def test_every_feature_and_every_include_key_is_in_the_table_of_the_api() -> Non
     assert sections == FEATURES
     for section in text.split("\n## ")[1:]:
         assert LINK.search(section), section.splitlines()[0]
+
+
+def test_the_reference_says_what_its_sources_say() -> None:
+    spec = importlib.util.spec_from_file_location("generate", TOP / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    made = generate.pages()
+    there = {path.name for path in (TOP / "docs" / "reference").glob("*.md")}
+    assert there == set(made)
+    for page, text in made.items():
+        kept = (TOP / "docs" / "reference" / page).read_text(encoding="utf-8")
+        assert kept == text, "python docs/generate.py"
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=name)
+def test_only_generated_pages_have_blocks_that_are_held_elsewhere(doc: Path) -> None:
+    if doc.parent.name != "reference":
+        text = doc.read_text(encoding="utf-8")
+        assert "<!-- part of a file -->" not in text
+        assert "<!-- a mistake -->" not in text
 
 
 def test_the_readme_lists_every_command_and_exit_status() -> None:

@@ -21,7 +21,7 @@ _KIND_WITH = {"minimum": "number", "maximum": "number", "columns": "table"}
 def key_lines(key: Key) -> list[str]:
     """What is to be said of one key, unwrapped."""
     facts = {
-        "Where": _where(key),
+        "Where": where(key),
         "Value": key.kind,
         "Default": None if key.default is None else key.default,
         "Needed": "yes" if key.is_needed else None,
@@ -33,7 +33,8 @@ def key_lines(key: Key) -> list[str]:
     return [key.name, f"  {key.meaning}", "", *told, "", "  For example", *shown]
 
 
-def _where(key: Key) -> str:
+def where(key: Key) -> str:
+    """Where the key may stand, in words."""
     if key.file == "project":
         return f"`{PROJECT}`"
     if key.file == "test":
