@@ -158,7 +158,7 @@ class Reader:
         found = subprocess.run(
             [*self.program, *words],
             cwd=self._here,
-            env={"PATH": os.environ["PATH"], "COLUMNS": "100", "PYTHONUTF8": "1"}
+            env={"PATH": os.environ["PATH"], "COLUMNS": "100", "PYTHONUTF8": "1", "LOGNAME": "ada"}
             | {
                 name: os.environ[name]
                 for name in ("PYTHONPATH", "SYSTEMROOT")
@@ -177,7 +177,8 @@ class Reader:
         # What a command wrote itself counts as saved.
         for path in [path for path in self.unshown if path.exists()]:
             self._look(path)
-        return f"$ {command['words']}\n" + (f"{found.strip()}\n" if found.strip() else "")
+        shown = found.strip("\n").rstrip()
+        return f"$ {command['words']}\n" + (f"{shown}\n" if shown else "")
 
     def _said_of(self, path: Path) -> str:
         if path.name == "flowrunner.yaml":
