@@ -6,7 +6,7 @@ The rules themselves are left to `templates.analyse`; here they get their sight 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from flowrunner.diagnostics import Finding
@@ -16,6 +16,7 @@ from flowrunner.language.request import Prompt
 from flowrunner.language.shapes import ANY
 from flowrunner.language.templates import (
     FUNCTIONS,
+    Expression,
     Mention,
     Purpose,
     TemplateFault,
@@ -31,15 +32,38 @@ _MESSAGES = frozenset({"prompt", "prompt_file", "input", "content", *ROLES})
 
 def check_templates(workflow: Workflow, sights: Sights, ending: Sight) -> Iterator[Finding]:
     """What is wrong with the templates of all steps, and of the result, which sees `ending`."""
-    for step in workflow.all_steps():
+    for step, around in _with_decisions(workflow.steps):
         for leaf in step.leaves:
-            yield from _check_leaf(step, leaf, sights.of(step).of(step, leaf))
+            sight = sights.of(step).of(step, leaf)
+            yield from _check_leaf(step, leaf, sight, _asked_before(step, leaf, around))
             yield from _check_emptiness(step, leaf)
     for leaf in leaves(workflow.result):
         yield from _check_leaf(None, leaf, ending)
 
 
-def _check_leaf(step: Step | None, leaf: Leaf, sight: Sight) -> Iterator[Finding]:
+def _with_decisions(
+    steps: Iterable[Step], around: tuple[Expression, ...] = ()
+) -> Iterator[tuple[Step, tuple[Expression, ...]]]:
+    """All steps in the order of the file, each with the `if`s of the steps around it."""
+    for step in steps:
+        yield step, around
+        own = (step.condition,) if isinstance(step.condition, Expression) else ()
+        for _, inner in step.lists:
+            yield from _with_decisions(inner, (*around, *own))
+
+
+def _asked_before(step: Step, leaf: Leaf, around: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """The decisions that are asked before a template is filled in: the `if` of its own step too,
+    but for the list of a `for_each`, whose entries that asks about, and the `if` itself."""
+    is_before = leaf.used_as == "list" or leaf.route == (*step.route, "if")
+    if is_before or not isinstance(step.condition, Expression):
+        return around
+    return (*around, step.condition)
+
+
+def _check_leaf(
+    step: Step | None, leaf: Leaf, sight: Sight, under: Iterable[Expression] = ()
+) -> Iterator[Finding]:
     rounds = [each for each in leaf.parsed.mentions if each.path[0] == "previous"]
     if rounds and "previous" not in sight.names:
         yield from (_no_round(step, leaf, mention) for mention in rounds)
@@ -47,7 +71,7 @@ def _check_leaf(step: Step | None, leaf: Leaf, sight: Sight) -> Iterator[Finding
     elif leaf.used_as != "condition":
         yield from (_first_round(leaf, each) for each in rounds if not each.guarded)
     used_as = _purpose(step, leaf)
-    for fault in analyse(leaf.parsed, sight.roots(leaf), used_as):
+    for fault in analyse(leaf.parsed, sight.roots(leaf), used_as, under):
         finding = _with_fix(leaf, finding_of(fault, leaf.route), sight)
         yield _about_list(leaf, fault, finding, sight) if leaf.used_as == "list" else finding
 

@@ -6,7 +6,7 @@ Every branch is read, taken or not, and every mistake found once. Expressions ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from jinja2 import nodes as ast
@@ -30,20 +30,24 @@ Purpose: TypeAlias = Literal["text", "condition", "list", "value"]
 
 
 def analyse(
-    parsed: Template | Expression | Value, roots: Mapping[str, Shape], used_as: Purpose = "text"
+    parsed: Template | Expression | Value,
+    roots: Mapping[str, Shape],
+    used_as: Purpose = "text",
+    under: Iterable[Expression] = (),
 ) -> list[TemplateFault]:
     """What is wrong with a template whose names have these shapes, in reading order.
 
     `roots["steps"]` is an object of the steps that can be seen, each an object of what it offers.
     `used_as` says what the value is for: `text` is printed, `list` is looped over, `value` is
-    handed on as JSON.
+    handed on as JSON. `under` are the decisions that are asked before it: what they test is there.
     """
     whole = parsed.parsed if isinstance(parsed, Value) else parsed
     inference = Inference(whole.source, roots)
-    if isinstance(whole.tree, ast.Template):
-        _read_all(inference, whole.tree.body)
-    else:
-        _read_for(inference, whole.tree, used_as)
+    with inference.under(test.tree for test in under):
+        if isinstance(whole.tree, ast.Template):
+            _read_all(inference, whole.tree.body)
+        else:
+            _read_for(inference, whole.tree, used_as)
     found = inference.faults
     found += [
         fault
