@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from flowrunner.commands.previous import before
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.errors import ExitStatus
 from flowrunner.events import JSON, RunFinished
@@ -24,7 +25,9 @@ def tell_end(
     """
     report: dict[str, JSON] | None = None
     try:
-        report = build_report(journal.replay(), journal)
+        state = journal.replay()
+        with before(folder, state) as earlier:
+            report = build_report(state, journal, before=earlier)
         write(folder, report, end, viewer)
         lines = closing_lines(report, from_here(folder), style_of(viewer))
         if not viewer.is_live:

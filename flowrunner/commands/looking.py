@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from flowrunner.commands.previous import before
 from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.errors import EnvironmentFault, FlowrunnerError, UsageError
 from flowrunner.journal.journal import Journal
@@ -68,7 +69,8 @@ def write_report(spec: str, form: str) -> Path:
     with Journal.open(folder) as journal:
         state = journal.replay()
         result = None if state.result_seq is None else journal.body(state.result_seq, "result")
-        report = build_report(state, journal)
+        with before(folder, state) as earlier:
+            report = build_report(state, journal, before=earlier)
     try:
         write_reports(folder, report, result)
     except OSError as fault:

@@ -21,6 +21,7 @@ from flowrunner.commands.hiding import check_handed, handed_secrets
 from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
+from flowrunner.commands.previous import previous_run
 from flowrunner.commands.provenance import origin
 from flowrunner.commands.recording import answering, keep_recording, recording_shown, recordings
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
@@ -131,8 +132,9 @@ def start(
         confirm(plan, operator, options, ask)
         if warnings:
             viewer.progress(warnings)
+        previous = previous_run(plan, operator.project)
         folder = create_run_folder(operator.project, clock.now, random.SystemRandom().random)
-        first = first_event(replace(plan, run=folder.name))
+        first = replace(first_event(replace(plan, run=folder.name)), previous=previous)
         # The run begins now: to ask git where it came from is no part of it.
         plan = replace(plan, run=first.run, started_at=clock.now())
         first = replace(first, at=plan.started_at)

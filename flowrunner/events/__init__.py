@@ -74,6 +74,7 @@ class RunStarted(Event):
 
     `others` are the base URLs of the providers that steps go to beside the run's own, by name.
     `replayed` names the recording that answered in their place; such a run is `simulated`.
+    `previous` is the run of the same file before this one, with which its report compares it.
     """
 
     run: str
@@ -86,6 +87,7 @@ class RunStarted(Event):
     origin: dict[str, JSON] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     replayed: str | None = None
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -265,6 +265,7 @@ def _start(run: RunState, event: events.RunStarted) -> None:
     run.run, run.workflow, run.path = event.run, event.workflow, event.path
     run.provider, run.base_url, run.simulated = event.provider, event.base_url, event.simulated
     run.started_at, run.others, run.replayed = event.at, event.others, event.replayed
+    run.previous = event.previous
     run.origins.append(event.origin)
     for unit in event.steps:
         run.steps.setdefault(unit, StepState(unit))

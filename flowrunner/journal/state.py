@@ -234,7 +234,8 @@ class RunState:
     `status` is `running` while no end is on record: the process works on it, or it died. `origins`
     holds the provenance of the start and of each resume, in order; `resumed_at` the Unix times at
     which processes took the run over. `others` are the base URLs of the providers beside the run's
-    own, by name; `replayed` is the recording that answered in their place. `steps` begins with
+    own, by name; `replayed` is the recording that answered in their place, `previous` the run of
+    the same file before this one. `steps` begins with
     the declared ones in their order; items, rounds and nested steps follow as they first appeared.
     `left_out` are steps that the run was not to do for now, `given_up_by` who wants no more of it.
     The run's `result` is the body `result` of record `result_seq`. `uploads` are the last of each
@@ -249,6 +250,7 @@ class RunState:
     others: dict[str, str] = field(default_factory=dict)
     simulated: bool = False
     replayed: str | None = None
+    previous: str | None = None
     status: RunStatus = "running"
     exit_status: ExitStatus | None = None
     message: str | None = None

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from flowrunner.events import JSON
-from flowrunner.journal.journal import Journal
 from flowrunner.journal.state import RunState, StepState
 from flowrunner.report.figures import counted, money
+from flowrunner.report.record import Record
 from flowrunner.report.terminal import Style
 
 Same: TypeAlias = Literal["same", "other", "none"]
@@ -30,7 +30,7 @@ class Side:
     """One of the two runs."""
 
     state: RunState
-    journal: Journal
+    journal: Record
 
     def step(self, unit: str) -> StepState | None:
         """A unit of the run; None where it never began."""
@@ -45,7 +45,9 @@ class Side:
 
     def answer(self, step: StepState | None) -> JSON:
         """What a unit gave; None where it gave nothing."""
-        result = None if step is None else self.journal.result(step.unit)
+        if step is None or step.result_seq is None:
+            return None
+        result = self.journal.body(step.result_seq, "result")
         given = {key: result.get(key) for key in _ANSWER} if isinstance(result, dict) else {}
         return {key: value for key, value in given.items() if value is not None} or None
 

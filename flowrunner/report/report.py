@@ -13,6 +13,8 @@ from flowrunner import __version__
 from flowrunner.events import JSON
 from flowrunner.journal.state import RunState, StepState
 from flowrunner.report.bounds import Bounds
+from flowrunner.report.changes import changes
+from flowrunner.report.comparing import Side
 from flowrunner.report.conversation import Holder
 from flowrunner.report.figures import iso_utc
 from flowrunner.report.nesting import item_tallies, waiting_for_people
@@ -29,13 +31,19 @@ _APPROVALS = 50
 
 
 def build_report(
-    state: RunState, record: Record, *, bounds: Bounds | None = None, only: Iterable[str] = ()
+    state: RunState,
+    record: Record,
+    *,
+    bounds: Bounds | None = None,
+    only: Iterable[str] = (),
+    before: Side | None = None,
 ) -> dict[str, JSON]:
     """The report of a run in any condition: finished, failed, held, crashed, still going.
 
     `bounds` says how large a value may be (by default what suits the number of steps); `only`
     names the units whose `steps` are wanted; without any all steps of the file, and of what is
-    inside of them as much as there is room for. The tallies count the steps of the file.
+    inside of them as much as there is room for. The tallies count the steps of the file. `before`
+    is the run that it is compared with, where that is still there.
     """
     units = [name for name in only if name in state.steps] or listed_units(
         {name: step.status for name, step in state.steps.items()}
@@ -53,7 +61,9 @@ def build_report(
         inputs=frozen_json(record, "inputs") or {},
         bounds=bounds or Bounds.for_steps(len(units)),
     )
-    return _document(telling, graph, [state.steps[unit] for unit in units])
+    document = _document(telling, graph, [state.steps[unit] for unit in units])
+    compared = None if only else changes(before, Side(state, record))
+    return {**document, "changes": compared}
 
 
 def _document(

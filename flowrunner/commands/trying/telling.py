@@ -23,6 +23,7 @@ from flowrunner.report.bounds import UNBOUNDED
 from flowrunner.report.comparing import Side, step_difference
 from flowrunner.report.files import result_json
 from flowrunner.report.listing import try_lines
+from flowrunner.report.record import Record
 from flowrunner.report.report import build_report
 
 
@@ -104,7 +105,7 @@ def _earlier(journal: Journal, opened: ExitStack) -> Iterator[Side]:
         yield Side(state, other)
 
 
-def _meant(journal: Journal) -> tuple[str, str, str | None]:
+def _meant(journal: Record) -> tuple[str, str, str | None]:
     """Which unit of which file a try was of."""
     place = json.loads(journal.frozen("place"))
     settings = json.loads(journal.frozen("settings"))

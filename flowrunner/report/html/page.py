@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 from flowrunner.events import JSON
+from flowrunner.report.html.changes import changes_section
 from flowrunner.report.html.graph import graph_section
 from flowrunner.report.html.markup import (
     Markup,
@@ -38,6 +39,7 @@ _PARTS = {
     "steps": ("Steps", steps_section),
     "timeline": ("Timeline", timeline_section),
     "money": ("Money", money_section),
+    "changes": ("Changes", changes_section),
     "warnings": ("Warnings", warnings_section),
     "provenance": ("Origin", provenance_section),
 }
