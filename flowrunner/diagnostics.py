@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, TypeAlias
 
+from flowrunner.secrets import without_keys
 from flowrunner.visible import columns, one_line, parts
 
 Route: TypeAlias = tuple[str | int, ...]
@@ -164,7 +165,7 @@ def _full(diagnostic: Diagnostic, colour: bool) -> str:
     gutter = " " * len(number)
     lines = [_headline(diagnostic, colour)]
     if diagnostic.source_line is not None:
-        text, caret = _excerpt(diagnostic.source_line, diagnostic.place)
+        text, caret = _excerpt(without_keys(diagnostic.source_line), diagnostic.place)
         if colour:
             caret = f"{_COLOURS[diagnostic.severity]}{caret}{_PLAIN}"
         lines += [f"{gutter} |", f"{number} | {text}".rstrip(), f"{gutter} | {caret}"]
@@ -332,6 +333,7 @@ RULES: dict[str, str] = {
     "known-parameter": "A field that has a key of its own does not stand under `request`.",
     "missing-case": "A `branch` says what happens for each value that it may meet.",
     "missing-file": "A file that the workflow names exists; one that it reads is text in UTF-8.",
+    "literal-key": "No key of a service stands in a file; the variable that holds it does.",
     "model-lacks": "A step asks of a model only what such a model takes.",
     "never-runs": "A step leans on no step that never runs, nor on two that exclude each other.",
     "no-model": "A model is named in the file, or by whoever runs it.",

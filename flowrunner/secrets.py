@@ -21,7 +21,30 @@ MASK = "***"
 MIN_LENGTH = 6
 """Shorter values are not masked: they would mask half of every text."""
 
+_KEY = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|gh[pousr]|github_pat|xox[abprs]|hf)[-_][A-Za-z0-9_-]{8,}"
+    r"|\bAKIA[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}"
+)
+_LEAST = 20
+
 _BREAK = r"(?:\s|\\[nr])*"
+
+
+def without_keys(text: str) -> str:
+    """A text with stars in the place of what looks like the key of a service; columns stay."""
+    return _KEY.sub(lambda match: "*" * len(match[0]), text)
+
+
+def keys_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where something stands that is hardly anything but the key of a service: start and length.
+
+    Long enough for one, with a digit and a letter behind the sign that such keys begin with.
+    """
+    for found in _KEY.finditer(text):
+        tail = found[0][4:]
+        is_mixed = any(c.isdigit() for c in tail) and any(c.isalpha() for c in tail)
+        if len(found[0]) >= _LEAST and is_mixed:
+            yield found.start(), len(found[0])
 
 
 class Scrubber:

@@ -22,8 +22,8 @@ from flowrunner.language.workflow.modifiers import read_money
 from flowrunner.language.workflow.parts import Money
 from flowrunner.project.folders import PROJECT_FILE
 from flowrunner.project.project_checks import check_project
+from flowrunner.secrets import without_keys
 
-_KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|xai|gsk|gh[pousr]|xox[abp])[-_][A-Za-z0-9_-]{8,}")
 _AFTER_COLON = re.compile(
     r"""(?xi) (?: \b (?: api_?key | authorization | key | password | secret | token )
     | key_env (?! ["']? \s* : \s* ["']? (?-i: [A-Z][A-Z0-9_]* ) (?: [\s"',}] | $ )) )
@@ -128,8 +128,7 @@ def _for_project(found: Diagnostic) -> Diagnostic:
 
 def _without_keys(text: str) -> str:
     """The text with stars in the place of what looks like a key or password; columns stay."""
-    text = _KEY_LIKE.sub(lambda match: "*" * len(match[0]), text)
-    return _IN_ADDRESS.sub(_starred, text)
+    return _IN_ADDRESS.sub(_starred, without_keys(text))
 
 
 def _starred(match: re.Match[str]) -> str:

@@ -27,6 +27,7 @@ from flowrunner.language.checks.files import check_files
 from flowrunner.language.checks.inputs import check_inputs
 from flowrunner.language.checks.items import check_items
 from flowrunner.language.checks.keys import check_keys
+from flowrunner.language.checks.literal_keys import check_literal_keys
 from flowrunner.language.checks.models import (
     check_includes,
     check_model_names,
@@ -56,6 +57,7 @@ _OF_THE_FILE = (
     check_inputs,
     check_items,
     check_braces,
+    check_literal_keys,
     check_model_names,
 )
 _OF_PLACES = (
