@@ -6,6 +6,7 @@ extensions = ["myst_parser"]
 html_theme = "furo"
 html_title = "flowrunner"
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3

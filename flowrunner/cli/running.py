@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from flowrunner.commands.cancelling import cancel as cancel_run
 from flowrunner.commands.rerunning import watch as watch_files
 from flowrunner.commands.running import RunOptions, start
 from flowrunner.commands.running import resume as resume_run
+from flowrunner.commands.unattended import unattended
 from flowrunner.project.inputs import Given
 
 
@@ -32,25 +34,43 @@ from flowrunner.project.inputs import Given
 @click.option(
     "--watch", is_flag=True, help="Run again what changed whenever a file is saved; Ctrl-C ends."
 )
+@option(
+    "--cron",
+    is_flag=True,
+    help="Print nothing where all goes well, else the whole story; ask nobody anything.",
+)
+@option(
+    "--on-overlap",
+    type=click.Choice(["fail", "skip", "wait"]),
+    help="With `--cron`: what follows where the workflow is at work already.  [default: fail]",
+)
 @parts
 @decisions
 @click.pass_obj
-def run(
-    screen: Screen,
-    /,
-    workflow: Path,
-    pairs: tuple[str, ...],
-    inputs_file: str | None,
-    watch: bool,
-    **options: Any,
-) -> int:
+def run(screen: Screen, /, workflow: Path, watch: bool, cron: bool, **options: Any) -> int:
     """Run a workflow: check it, run its steps, write a report.
 
     The declared result goes to stdout as JSON, everything else to stderr.
     """
+    pairs, inputs_file = options.pop("pairs"), options.pop("inputs_file")
+    on_overlap = options.pop("on_overlap")
     given = Given(pairs, inputs_file, stdin=sys.stdin.buffer, ask=screen.asker())
-    go = watch_files if watch else start
-    return go(workflow, given, RunOptions(**options), screen, screen.questioner())
+    chosen = RunOptions(**options)
+    if not cron:
+        if on_overlap is not None:
+            raise click.UsageError("`--on-overlap` belongs to `--cron`")
+        go = watch_files if watch else start
+        return go(workflow, given, chosen, screen, screen.questioner())
+    if watch or chosen.as_json:
+        other = "--watch" if watch else "--json"
+        raise click.UsageError(f"`--cron` and `{other}` exclude each other: nobody is there")
+    alone = replace(given, ask=None)
+    return unattended(
+        workflow,
+        lambda viewer: start(workflow, alone, chosen, viewer),
+        on_overlap or "fail",
+        screen,
+    )
 
 
 @click.command()
