@@ -587,6 +587,9 @@ class MemoryRecord:
     def body(self, seq: int, field: str) -> Any:
         return getattr(self._events[seq - 1][1], field)
 
+    def event(self, seq: int) -> Event:
+        return self._events[seq - 1][1]
+
     def frozen(self, name: str) -> bytes:
         return json.dumps(self._frozen[name]).encode()
 

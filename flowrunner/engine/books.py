@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from flowrunner.engine.filled import filled_places
 from flowrunner.engine.outcomes import call_cost_usd, event_of
 from flowrunner.engine.ports import Ports
 from flowrunner.engine.servers import Server
@@ -30,6 +31,7 @@ class Books:
     async def enter_sent(self, address: Address, body: dict[str, JSON], request_id: str) -> None:
         """A request is about to leave."""
         text = json.dumps(body, ensure_ascii=False, sort_keys=True)
+        kept = self.ports.scrubber.scrub_json(body)
         await self.ports.journal.append(
             CallSent(
                 at=self.ports.clock.now(),
@@ -37,8 +39,9 @@ class Books:
                 model=body.get("model"),
                 client_request_id=request_id,
                 request_sha256=hashlib.sha256(text.encode()).hexdigest(),
-                request=self.ports.scrubber.scrub_json(body),
+                request=kept,
                 provider=self.server.provider if self.server.is_elsewhere else None,
+                filled=filled_places(body) if kept is body else None,
             )
         )
 

@@ -116,7 +116,9 @@ class StepStarted(Event):
 class CallSent(Event):
     """A paid request is about to leave; committed before the first byte does (promise P2).
 
-    `provider` is the one it goes to where that is not the run's.
+    `provider` is the one it goes to where that is not the run's. `filled` are the places of its
+    texts that came out of values: start and length of each, by `instructions` or the position of
+    the message.
     """
 
     bodies: ClassVar[tuple[str, ...]] = ("request",)
@@ -126,6 +128,7 @@ class CallSent(Event):
     request_sha256: str
     request: JSON
     provider: str | None = None
+    filled: dict[str, JSON] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

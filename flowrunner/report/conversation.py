@@ -36,8 +36,11 @@ class Holder:
         return None if value is None else self.hold(value)
 
 
-def asked(request: JSON, holder: Holder) -> dict[str, JSON] | None:
-    """The `asked` of a step from the body of its last request."""
+def asked(
+    request: JSON, holder: Holder, filled: dict[str, JSON] | None = None
+) -> dict[str, JSON] | None:
+    """The `asked` of a step from the body of its last request, with the places of its texts that
+    came out of values, where they are known."""
     if not isinstance(request, dict):
         return None
     text = request.get("text")
@@ -51,6 +54,7 @@ def asked(request: JSON, holder: Holder) -> dict[str, JSON] | None:
             {"role": role, "content": holder.hold(content)}
             for role, content in _messages(request.get("input"))
         ],
+        "filled": filled or {},
         "attached": attached(request.get("input")),
         "tools": [_tool_name(tool) for tool in request.get("tools") or ()],
         "output_schema": holder.hold_some(_schema(text)),

@@ -27,6 +27,9 @@ class Record(Protocol):
     def frozen_names(self) -> list[str]:
         """The names that something was frozen under."""
 
+    def event(self, seq: int) -> Event:
+        """The record with that number as a whole event."""
+
     def tool_record(self, unit: str) -> ToolRecord:
         """The calls of tools of a unit."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from flowrunner.events import JSON
+from flowrunner.events import JSON, CallSent
 from flowrunner.journal.state import CallState, RunState, StepState
 from flowrunner.report.attempts import attempts, elapsed_s
 from flowrunner.report.bounds import Bounds
@@ -83,13 +83,14 @@ def step_entry(step: StepState, telling: Telling) -> dict[str, JSON]:
     holder = telling.holder(step.unit)
     request, response = _wire(last, telling.record)
     first = _first_turn(step, last)
-    question = request if first is last else _wire(first, telling.record)[0]
+    sent = None if first is None else telling.record.event(first.sent_seq)
+    question, filled = (sent.request, sent.filled) if isinstance(sent, CallSent) else (None, None)
     result = body_of(telling.record, step.result_seq, "result")
     return {
         **_head(step, drawn, telling),
         **_inside(step, result, telling, holder),
         "why": why(step, drawn, partial(telling.value, step.unit), holder),
-        "asked": asked(question, holder),
+        "asked": asked(question, holder, filled),
         "answered": answered(result, response, holder),
         "tool_calls": tool_calls(step.unit, telling.record, holder),
         "numbers": {

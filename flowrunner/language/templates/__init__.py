@@ -10,6 +10,7 @@ from flowrunner.language.templates.functions import FUNCTIONS, Function
 from flowrunner.language.templates.mentions import Mention
 from flowrunner.language.templates.parsed import (
     Expression,
+    Filled,
     Template,
     Value,
     parse_expression,
@@ -22,6 +23,7 @@ __all__ = [
     "FUNCTIONS",
     "Empty",
     "Expression",
+    "Filled",
     "Function",
     "Mention",
     "Purpose",

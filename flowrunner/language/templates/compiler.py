@@ -24,15 +24,28 @@ MAX_DEPTH = 60
 
 
 class Run:
-    """One rendering: the values it sees, the names it has set, what it has written and used up."""
+    """One rendering: the values it sees, the names it has set, what it has written and used up.
 
-    __slots__ = ("meter", "names", "parts", "scope")
+    `filled` are the places among what was written that came out of values: start and length.
+    """
+
+    __slots__ = ("filled", "length", "meter", "names", "parts", "scope")
 
     def __init__(self, scope: Mapping[str, Any]) -> None:
         self.scope = scope
         self.names: dict[str, Any] = {}
         self.parts: list[str] = []
+        self.filled: list[tuple[int, int]] = []
+        self.length = 0
         self.meter = Meter()
+
+    def write(self, text: str, *, is_value: bool) -> None:
+        """Add a piece to what was written. Raises TemplateFault where that is too much."""
+        self.meter.output(len(text))
+        if is_value and text:
+            self.filled.append((self.length, len(text)))
+        self.length += len(text)
+        self.parts.append(text)
 
 
 Code: TypeAlias = Callable[[Run], Any]

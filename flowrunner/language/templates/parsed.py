@@ -5,7 +5,7 @@ What was rendered is never read as a template again: braces that come out of val
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,25 @@ from flowrunner.language.templates.statements import STATEMENTS
 from flowrunner.language.templates.syntax import read
 
 _RULES = {**EXPRESSIONS, **CALLS}
+
+
+class Filled(str):
+    """A rendered text that knows which places of it came out of values: start and length of each.
+
+    It is a text like any other; whoever changes it gets one that knows nothing of that.
+    """
+
+    __slots__ = ("places",)
+    places: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, text: str, places: Sequence[tuple[int, int]]) -> str:
+        """The text, with its places where there are any."""
+        if not places:
+            return text
+        filled = cls(text)
+        filled.places = tuple(places)
+        return filled
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +78,7 @@ class Template(Parsed):
     def render(self, scope: Mapping[str, Any]) -> str:
         """The text. Raises TemplateFault where a value is empty, missing, wrong or too large."""
         _, run = self.run(scope)
-        return "".join(run.parts)
+        return Filled.of("".join(run.parts), run.filled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +107,7 @@ class Value:
     def evaluate(self, scope: Mapping[str, Any]) -> JSON:
         """The value as plain JSON of its own; what is empty is null. Raises TemplateFault."""
         if isinstance(self.parsed, Template):
-            return self.parsed.render(scope)
+            return str(self.parsed.render(scope))
         value, run = self.parsed.run(scope)
         try:
             return plain(run.meter, value, self.parsed.source.text.strip())
@@ -182,7 +201,6 @@ def _literal(
     text = source.text
 
     def write(run: Run) -> None:
-        run.meter.output(len(text))
-        run.parts.append(text)
+        run.write(text, is_value=False)
 
     return source, ast.Template([], lineno=1), write, ()

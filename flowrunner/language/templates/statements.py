@@ -34,8 +34,7 @@ def _piece(compiler: Compiler, piece: ast.Expr) -> Code:
     text = compiler.source.original(piece.lineno, len(piece.data))
 
     def write(run: Run) -> None:
-        run.meter.output(len(text))
-        run.parts.append(text)
+        run.write(text, is_value=False)
 
     return write
 
@@ -46,11 +45,9 @@ def _printed(compiler: Compiler, piece: ast.Expr) -> Code:
 
     def write_value(run: Run) -> None:
         try:
-            text = printed(run.meter, value(run), name())
-            run.meter.output(len(text))
+            run.write(printed(run.meter, value(run), name()), is_value=True)
         except TemplateFault as fault:
             raise place(fault) from None
-        run.parts.append(text)
 
     return write_value
 

@@ -21,7 +21,7 @@ from flowrunner.report.html.markup import (
 )
 from flowrunner.report.html.nesting import approval, reused
 from flowrunner.report.html.pieces import facts, icon, moment, price, prose, raw, tokens_line
-from flowrunner.report.html.values import raw_json, readable, short
+from flowrunner.report.html.values import filled_text, raw_json, readable, short
 from flowrunner.report.tool_calls import call_line
 
 TROUBLE = ("failed", "unknown")
@@ -96,9 +96,16 @@ def _part(title: str, body: Child) -> Markup | None:
 def _asked(asked: JSON) -> Child:
     if asked is None:
         return None
-    messages = [("instructions", asked["instructions"])] if asked["instructions"] else []
-    messages += [(message["role"], message["content"]) for message in asked["messages"]]
-    told: list[Child] = [_message(role, content) for role, content in messages]
+    held = asked["instructions"]
+    messages = [("instructions", "instructions", held)] if held else []
+    for position, message in enumerate(asked["messages"]):
+        messages.append((message["role"], str(position), message["content"]))
+    filled = asked["filled"]
+    told: list[Child] = [
+        _message(role, content, filled.get(name) or ()) for role, name, content in messages
+    ]
+    if filled:
+        told.append(element("p", "fine", element("span", "filled", "Marked"), _LEGEND))
     told += _listed("Attached", [raw(attached_words(each)) for each in asked["attached"]])
     if asked["tools"]:
         told.append(element("p", "soft", "Tools: ", ", ".join(asked["tools"])))
@@ -108,8 +115,13 @@ def _asked(asked: JSON) -> Child:
     return several(*told)
 
 
-def _message(role: str, content: JSON) -> Markup:
-    return element("div", "message", element("p", "role", role), readable(content))
+_LEGEND = " is what was filled in."
+
+
+def _message(role: str, content: JSON, filled: JSON) -> Markup:
+    text = content.get("value")
+    body = filled_text(text, filled) if filled and isinstance(text, str) else readable(content)
+    return element("div", "message", element("p", "role", role), body)
 
 
 def _answered(answered: JSON) -> Child:

@@ -10,7 +10,7 @@ import json
 from flowrunner.events import JSON
 from flowrunner.report.bounds import compact
 from flowrunner.report.figures import counted, size
-from flowrunner.report.html.markup import Markup, element, several
+from flowrunner.report.html.markup import Child, Markup, element, several
 from flowrunner.report.html.pieces import copy_button, raw
 from flowrunner.visible import has_hidden, parts
 
@@ -28,15 +28,29 @@ def readable(held: JSON) -> Markup:
     return text_block(value) if isinstance(value, str) else tree(value)
 
 
-def text_block(text: str) -> Markup:
-    """A text with its own line breaks; a long one scrolls within itself."""
+def filled_text(text: str, places: JSON) -> Markup:
+    """A text in which the places are marked that came out of values: start and length of each."""
+    pieces: list[Child] = []
+    end = 0
+    for start, length in places:
+        if start < end or length < 1 or start + length > len(text):
+            return text_block(text)  # not of this text
+        pieces += [text[end:start], element("span", "filled", text[start : start + length])]
+        end = start + length
+    return text_block(text, [*pieces, text[end:]])
+
+
+def text_block(text: str, pieces: Child = None) -> Markup:
+    """A text with its own line breaks; a long one scrolls within itself. `pieces` are the same text
+    with marks in it."""
+    shown = text if pieces is None else pieces
     if not text:
         return element("p", "soft", "(an empty text)")
     if len(text) <= _LONG_TEXT:
-        return element("div", "text", text)
+        return element("div", "text", shown)
     label = f"A text of {counted(len(text), 'character')}"
     attributes = {"class": "text long", "tabindex": 0, "role": "group", "aria-label": label}
-    return element("div", attributes, text)
+    return element("div", attributes, shown)
 
 
 def tree(value: JSON, depth: int = 0) -> Markup:
