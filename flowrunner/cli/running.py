@@ -14,8 +14,8 @@ from flowrunner.cli.screen import Screen
 from flowrunner.commands.approving import approve as approve_step
 from flowrunner.commands.cancelling import cancel as cancel_run
 from flowrunner.commands.rerunning import watch as watch_files
+from flowrunner.commands.resuming import resume as resume_run
 from flowrunner.commands.running import RunOptions, start
-from flowrunner.commands.running import resume as resume_run
 from flowrunner.commands.unattended import unattended
 from flowrunner.project.inputs import Given
 

@@ -1,4 +1,4 @@
-"""A run from its file, and the same run taken up again where its journal ends.
+"""A run from its file; how it is taken up again is left to `resuming`.
 
 What happens while it goes on is left to `going` and `engine`.
 """
@@ -18,7 +18,6 @@ from typing import Protocol
 from flowrunner.commands.checking import find_file, load_valid
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.hiding import check_handed, handed_secrets
-from flowrunner.commands.kept import Kept, project_of
 from flowrunner.commands.people import Ask
 from flowrunner.commands.planning import in_force
 from flowrunner.commands.previous import previous_run
@@ -28,21 +27,18 @@ from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
 from flowrunner.engine.attaching import written_out_files
-from flowrunner.engine.endings import MISSING_FILES
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
 from flowrunner.engine.ports import SystemClock
-from flowrunner.engine.run import given_up_sentence
-from flowrunner.engine.servers import SIMULATOR, Server
+from flowrunner.engine.servers import SIMULATOR
 from flowrunner.errors import ExitStatus, UsageError
 from flowrunner.events import RunResumed, RunStarted
 from flowrunner.journal.journal import Journal
-from flowrunner.journal.runs import create_run_folder, find_run
+from flowrunner.journal.runs import create_run_folder
 from flowrunner.journal.state import RunState
 from flowrunner.language.workflow import Money, Workflow
 from flowrunner.project.arguments import secret_values
-from flowrunner.project.folders import find_project
-from flowrunner.project.inputs import Given, Sourced, read_inputs, read_sourced
+from flowrunner.project.inputs import Given, Sourced, read_sourced
 from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.project.sources import freeze_sources
@@ -147,9 +143,9 @@ def start(
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
             if follower is None:
-                return _run(going, first, options)
+                return carry_out(going, first, options)
             going.is_saved = follower.is_saved
-            status = _run(going, first, options)
+            status = carry_out(going, first, options)
             follower.ended(journal.replay())
             return status
 
@@ -167,7 +163,7 @@ def scrubber_of(workflow: Workflow, operator: Operator, secrets: Iterable[str]) 
     return Scrubber((*operator.secrets(), *secrets, *handed_secrets(workflow, os.environ)))
 
 
-def _run(going: Going, first: RunStarted | RunResumed, options: RunOptions) -> ExitStatus:
+def carry_out(going: Going, first: RunStarted | RunResumed, options: RunOptions) -> ExitStatus:
     """Let a run go on until it ends, and keep its recording where it was to leave one."""
     going.keep = partial(keep_recording, going.plan, going.journal, going.scrubber, going.viewer)
     return going.run(first, as_json=options.as_json)
@@ -179,97 +175,6 @@ def _loaded(path: Path, options: RunOptions, viewer: Viewer) -> tuple[Operator, 
     operator = operator_of(path, options)
     workflow, warnings = load_valid(path, viewer.colour, operator.known_providers)
     return operator, workflow, warnings
-
-
-def resume(
-    spec: str, given: Given, options: RunOptions, viewer: Viewer, ask: Ask | None = None
-) -> ExitStatus:
-    """Take a run up again where its journal ends; the exit status. `given` are its secret inputs,
-    which no journal keeps.
-
-    Raises UsageError for a run that does not exist, has nothing left to do or whose files were
-    edited since, RunBusy when a process works on it, JournalUnusable.
-    """
-    folder = find_run(find_project(Path.cwd()), spec)
-    with Journal.open(folder, writable=True) as journal:
-        state = journal.replay()
-        _check_wanted(journal, state.run)
-        kept = Kept(journal, state, project_of(folder))
-        operator = operator_of(kept.folder, options)
-        scrubber = Scrubber(operator.secrets())
-        kept = replace(kept, scrubber=scrubber, providers=operator.known_providers)
-        kept.show(viewer)
-        if kept.changes and not options.accept_changes:
-            raise kept.refusal()
-        _check_left(state, options, has_changes=bool(kept.changes))
-        plan = _decided(kept.plan(viewer), operator, options)
-        began = state.started_at is not None
-        if plan.settings.tries is not None and not began:
-            raise UsageError(f"nothing of the try {plan.run} was begun", help="try it once more")
-        plan = _attended(plan, options, ask)
-        plan, secrets = _with_secrets(plan, given)
-        check_handed(plan.workflow, os.environ)
-        scrubber = scrubber_of(plan.workflow, operator, secrets)
-        with endpoints_of(plan, operator) as endpoints:
-            wire = open_wire(plan, operator.proxies, answering(plan, scrubber))
-            going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
-            first = _again(plan, journal) if began else first_event(plan)
-            return _run(going, first, options)
-
-
-def _check_wanted(journal: Journal, run: str) -> None:
-    """Raises UsageError for a run that somebody gave up."""
-    said = journal.given_up()
-    if said is not None:
-        raise UsageError(
-            f"the run {run} is not taken up again: {given_up_sentence(said.by, said.why)}",
-            help=f"start a new one; `--reuse {run}` takes what this one paid for",
-        )
-
-
-def _check_left(state: RunState, options: RunOptions, *, has_changes: bool) -> None:
-    """Raises UsageError where there is nothing to do that the options mean."""
-    is_done = state.exit_status is ExitStatus.DONE and not state.left_out
-    if is_done and not has_changes and not _lacks_files(state):
-        raise UsageError(
-            f"the run {state.run} is done; there is nothing to resume",
-            help=f"`flowrunner show {state.run} --result` prints its result, "
-            f"`flowrunner report {state.run}` writes its report again",
-        )
-    if not options.failed_only:
-        return
-    if options.asks_held:
-        raise UsageError(
-            "`--failed-only` leaves alone what is held, and `--on-unknown retry_once` asks for it",
-            help="choose one of them",
-        )
-    if all(step.status != "failed" for step in state.steps.values()):
-        raise UsageError(
-            f"no step of the run {state.run} failed; nothing was sent",
-            help=f"`flowrunner resume {state.run}` goes on with what is left of it",
-        )
-
-
-def _lacks_files(state: RunState) -> bool:
-    """Whether a file of an answer could not be saved, which is tried again."""
-    ends = state.steps.values()
-    return any(step.status == "succeeded" and step.reason == MISSING_FILES for step in ends)
-
-
-def _attended(plan: Plan, options: RunOptions, ask: Ask | None) -> Plan:
-    """The plan with what this process does about responses in the background."""
-    waits = options.waits(plan.settings.simulated, ask)
-    cancels = options.cancel_background
-    return replace(plan, settings=replace(plan.settings, waits=waits, cancels_background=cancels))
-
-
-def _with_secrets(plan: Plan, given: Given) -> tuple[Plan, tuple[str, ...]]:
-    """The plan with its secret inputs, given anew, and their values."""
-    wanted = [known for known in plan.workflow.inputs if known.secret]
-    if not wanted and not given.pairs:
-        return plan, ()
-    read = read_inputs(wanted, replace(given, workflow_folder=plan.workflow.folder))
-    return replace(plan, inputs={**plan.inputs, **read}), secret_values(wanted, read)
 
 
 def confirm(plan: Plan, operator: Operator, options: RunOptions, ask: Ask | None) -> None:
@@ -316,7 +221,7 @@ def settings_of(
         on_unknown=options.on_unknown,
         below=operator.below,
         file_limits=(limits.at_once, limits.timeout_s),
-        budget=_budget(operator, options),
+        budget=budget_of(operator, options),
         prices=own.prices,
         others={} if options.simulate else others,
         only_provider=only_own,
@@ -335,23 +240,7 @@ def placed(plan: Plan, endpoints: Mapping[str, Endpoint]) -> Plan:
     return replace(plan, settings=replace(plan.settings, base_url=base_url))
 
 
-def _decided(plan: Plan, operator: Operator, options: RunOptions) -> Plan:
-    """The plan of a run with what is decided anew when it is resumed."""
-    began = plan.settings
-    settings = replace(
-        began,
-        at_once=options.at_once or began.at_once,
-        timeout_s=options.timeout_s or began.timeout_s,
-        budget=_budget(operator, options) or began.budget,
-        prices=operator.prices_at(began.provider),
-        asks_held=options.asks_held,
-        failed_only=options.failed_only,
-        others=_others(plan.workflow, operator, began),
-    )
-    return replace(plan, settings=settings)
-
-
-def _budget(operator: Operator, options: RunOptions) -> Money | None:
+def budget_of(operator: Operator, options: RunOptions) -> Money | None:
     """What one run may spend by the project and by the command line."""
     most = options.max_cost_usd
     return in_force((operator.budget, None if most is None else Money(stop_at_usd=most)))
@@ -377,32 +266,3 @@ def first_event(plan: Plan) -> RunStarted:
         others={name: server.base_url for name, server in plan.settings.others.items()},
         replayed=recording_shown(plan.settings.replays),
     )
-
-
-def _again(plan: Plan, journal: Journal) -> RunResumed:
-    return RunResumed(
-        at=SystemClock().now(),
-        epoch=journal.epoch,
-        origin=origin(plan.workflow.folder, plan.workflow.sha256),
-    )
-
-
-def _others(workflow: Workflow, operator: Operator, frozen: Settings) -> dict[str, Server]:
-    """The providers beside the run's own, as they are now. Raises UsageError where one that the run
-    began with stands elsewhere: results of two servers are not mixed by accident."""
-    if frozen.replays is not None:
-        return dict(frozen.others)
-    if frozen.simulated:
-        return {}
-    only_own = frozen.only_provider
-    now = servers_of(workflow, operator, frozen.provider, only_own=only_own)
-    began = {frozen.provider: frozen.server(None), **frozen.others}
-    for name, server in now.items():
-        if name in began and server.base_url != began[name].base_url:
-            said = operator.provider_named(name).base_url.name
-            raise UsageError(
-                f"the run began at {began[name].base_url}, and {said} now says {server.base_url}",
-                help=f"set {said} as it was, or start a new run",
-            )
-    now.pop(frozen.provider)
-    return now

@@ -2,70 +2,30 @@
 
 The journal stores these and nothing else; state, report, cost and resume are computed from them.
 How they are stored, and what they add up to, is left to `flowrunner.journal`, how an address is
-spelled to `address`.
+spelled to `address`; what becomes of paid requests stands in `calls`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar
 
 from flowrunner.errors import ExitStatus
 from flowrunner.events.address import Address as Address
 from flowrunner.events.address import Segment as Segment
-
-JSON: TypeAlias = Any
-"""What `json.loads` gives: dict, list, str, int, float, bool or None."""
-
-StepStatus: TypeAlias = Literal[
-    "running", "succeeded", "failed", "skipped", "cancelled", "waiting", "unknown"
-]
-RunStatus: TypeAlias = Literal[
-    "running", "succeeded", "failed", "interrupted", "held", "waiting", "stopped"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one response (Responses API: `usage`). `input` includes `cached` and `cache_write`,
-    `output` includes `reasoning`."""
-
-    input: int = 0
-    output: int = 0
-    cached: int = 0
-    cache_write: int = 0
-    reasoning: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input + other.input,
-            self.output + other.output,
-            self.cached + other.cached,
-            self.cache_write + other.cache_write,
-            self.reasoning + other.reasoning,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ApiError:
-    """The API's error envelope, kept whole (Responses API: `error`)."""
-
-    message: str
-    type: str | None = None
-    param: str | None = None
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened. `at` is Unix time in seconds from the run's clock.
-
-    Fields listed in `bodies` may be large: the journal stores them apart from the rest and reads
-    them only when asked, so that a state of 100,000 steps is rebuilt without their texts.
-    """
-
-    bodies: ClassVar[tuple[str, ...]] = ()
-    at: float
+from flowrunner.events.calls import CallAccepted as CallAccepted
+from flowrunner.events.calls import CallAnswered as CallAnswered
+from flowrunner.events.calls import CallLost as CallLost
+from flowrunner.events.calls import CallNotSent as CallNotSent
+from flowrunner.events.calls import CallPolled as CallPolled
+from flowrunner.events.calls import CallRefused as CallRefused
+from flowrunner.events.calls import CallSent as CallSent
+from flowrunner.events.values import JSON as JSON
+from flowrunner.events.values import ApiError as ApiError
+from flowrunner.events.values import Event as Event
+from flowrunner.events.values import RunStatus as RunStatus
+from flowrunner.events.values import StepStatus as StepStatus
+from flowrunner.events.values import Usage as Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,116 +70,6 @@ class StepStarted(Event):
     verb: str
     fingerprint: str | None = None
     goes_on: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallSent(Event):
-    """A paid request is about to leave; committed before the first byte does (promise P2).
-
-    `provider` is the one it goes to where that is not the run's. `filled` are the places of its
-    texts that came out of values: start and length of each, by `instructions` or the position of
-    the message.
-    """
-
-    bodies: ClassVar[tuple[str, ...]] = ("request",)
-    address: Address
-    model: str | None
-    client_request_id: str
-    request_sha256: str
-    request: JSON
-    provider: str | None = None
-    filled: dict[str, JSON] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallAccepted(Event):
-    """The API works on a request in the background and answers it later, under `response_id`.
-
-    Committed before the first look at it (promise P4). `status` is queued or in_progress.
-    """
-
-    address: Address
-    http_status: int
-    status: str
-    request_id: str | None
-    response_id: str
-    model: str | None
-    elapsed_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPolled(Event):
-    """A look at a background response found it further on. `polls` counts all looks by then."""
-
-    address: Address
-    status: str
-    polls: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallAnswered(Event):
-    """A Response object came back, whatever its status. `cost_usd` is None where it is unknown.
-
-    `polls` counts the looks that a background response took; None for a direct answer.
-    """
-
-    bodies: ClassVar[tuple[str, ...]] = ("response",)
-    address: Address
-    http_status: int
-    status: str
-    request_id: str | None
-    response_id: str | None
-    model: str | None
-    service_tier: str | None
-    usage: Usage | None
-    cost_usd: float | None
-    elapsed_s: float
-    response: JSON
-    polls: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRefused(Event):
-    """An answer that says the request failed (4xx, 5xx): nothing is unknown (promise P5)."""
-
-    bodies: ClassVar[tuple[str, ...]] = ("raw",)
-    address: Address
-    http_status: int
-    error: ApiError
-    request_id: str | None
-    retry_in_s: float | None
-    elapsed_s: float
-    raw: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallNotSent(Event):
-    """The request surely never left: no connection, no name, no TLS. Never billed."""
-
-    address: Address
-    kind: str
-    message: str
-    retry_in_s: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLost(Event):
-    """The request left and its outcome is not known: possibly billed (promise P3).
-
-    `kind`: reset, closed, timeout, truncated, not-a-response, too-big, broken-off (the server gave
-    up amid its answer), crash (found on resume), gone (a background response that the API no longer
-    has). `response_id` is that of a stream which had begun, or of what is gone.
-    """
-
-    bodies: ClassVar[tuple[str, ...]] = ("raw",)
-    address: Address
-    kind: str
-    message: str
-    http_status: int | None
-    request_id: str | None
-    retry_in_s: float | None
-    raw: str
-    response_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
