@@ -211,7 +211,9 @@ def main() -> None:
         try:
             bench = Bench(server.stdout.readline().strip(), folder, options.rounds)
             bench.table("1,000 × 500 ms, 1,000 at once", wide(1000, 1000), 1000, 1000, 500)
-            bench.table("1,000 × 500 ms, 100 at once (ideal 5.0 s)", wide(1000, 100), 1000, 100, 500)
+            bench.table(
+                "1,000 × 500 ms, 100 at once (ideal 5.0 s)", wide(1000, 100), 1000, 100, 500
+            )
             bench.table("1,000 × 0 ms, 16 at once", wide(1000, 16), 1000, 16, 0)
             bench.table("a chain of 3, 0 ms", chain(3), 3, 1, 0)
             start_up(options.rounds, folder)
