@@ -127,6 +127,25 @@ def test_a_step_that_continues_another_goes_on_from_the_response_of_the_run(
     assert sent.body["previous_response_id"] == first.response_id
 
 
+def test_a_simulated_step_goes_on_from_a_response_that_its_simulator_does_not_know(
+    project: Project,
+) -> None:
+    project.write("flow.yaml", WORKFLOW)
+    assert project.run("run", "flow.yaml", "--simulate", "--until", "summary").status == 0
+    done = attempt(project, "more", "--simulate")
+    assert done.status == ExitStatus.DONE, done.err
+    assert "And then?" in done.out
+    shown = attempt(project, "more", "--simulate", "--request").result
+    assert shown["previous_response_id"].startswith("resp_")
+
+
+def test_what_kept_a_step_from_being_asked_is_told(letters: tuple[Project, Simulator]) -> None:
+    project, _ = letters
+    done = attempt(project, "answer", "--max-cost", "0.0000001")
+    assert "does not cover what is next" in done.err
+    assert "otherwise than in" not in done.err
+
+
 def test_a_step_is_tried_as_the_file_has_it_now_and_told_apart_from_the_last_time(
     letters: tuple[Project, Simulator],
 ) -> None:

@@ -25,7 +25,7 @@ from flowrunner.commands.viewing import Viewer, style_of
 from flowrunner.commands.watching import Watching
 from flowrunner.engine.approvals import LOOK_S
 from flowrunner.engine.plan import Plan
-from flowrunner.engine.ports import EDITED, Ports, Stop, SystemClock
+from flowrunner.engine.ports import EDITED, Ports, Shelf, Stop, SystemClock
 from flowrunner.engine.run import GRACE_S
 from flowrunner.engine.run import run as run_plan
 from flowrunner.errors import ExitStatus, FlowrunnerError
@@ -59,7 +59,9 @@ def open_wire(plan: Plan, proxies: Mapping[str, str], answering: Answering | Non
 class Going:
     """A run at work in this process. `endpoints` has each provider that it asks, by name; `ask`
     puts a question to the person at the terminal; `keep` is called with the end, before that is
-    told."""
+    told. `taken` is what the run begins with, behind its first event; `is_saved` says that its
+    files were edited meanwhile, and that nothing new is to be started. `earlier` has what other
+    runs said, for one that takes nothing else of them."""
 
     plan: Plan
     journal: Journal
@@ -72,6 +74,7 @@ class Going:
     keep: Callable[[ExitStatus], None] | None = None
     taken: Sequence[Event] = ()
     is_saved: Callable[[], bool] | None = None
+    earlier: Shelf | None = None
 
     def run(self, first: RunStarted | RunResumed, *, as_json: bool) -> ExitStatus:
         """Work until the run ends; then its reports are written and its end is told."""
@@ -148,7 +151,7 @@ class Going:
                 scrubber=scrubber,
                 people=Somebody(self.journal, self.ask and teller.asking(self.ask), teller.let_go),
                 environ=os.environ,
-                shelf=shelf,
+                shelf=shelf or self.earlier,
                 live=None if watching is None else watching.writing,
                 lasting=LastingIds(self.operator.project),
                 pins=LastingIds(self.operator.project, "servers"),
@@ -196,8 +199,6 @@ class Going:
     def _shelf(self) -> Index | None:
         # A recording holds all answers, so that those of earlier runs are asked for again.
         settings = self.plan.settings
-        if settings.tries_with is not None:
-            return Index.open(self.operator.project)  # what was said before stands in that run
         if settings.simulated or settings.records_to or not self.plan.wants_reuse:
             return None
         return Index.open(self.operator.project, within=self.plan.settings.reuse_from)

@@ -24,6 +24,7 @@ from flowrunner.commands.running import (
     operator_of,
     scrubber_of,
 )
+from flowrunner.commands.said import Said
 from flowrunner.commands.servers import servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.engine.endings import MISSING_FILES
@@ -76,6 +77,7 @@ def resume(
         with endpoints_of(plan, operator) as endpoints:
             wire = open_wire(plan, operator.proxies, answering(plan, scrubber))
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
+            going.earlier = Said(operator.project) if plan.settings.tries else None
             first = _again(plan, journal) if began else first_event(plan)
             return carry_out(going, first, options)
 

@@ -161,6 +161,8 @@ def try_lines(told: JSON, message: str | None, where: str, style: Style) -> list
     step, lines = told["step"], []
     if step is not None:
         lines = show_step_lines({**step, "answered": _beside(step["answered"])}, style)
+        if step["status"] in (None, "running") and message:
+            lines += ["", f"{style.mark('failed')} {style.line(message)}"]
     elif message:
         lines = [f"{style.mark('failed')} {style.line(message)}"]
     if told["difference"] is not None:

@@ -26,6 +26,7 @@ from flowrunner.commands.running import (
     scrubber_of,
     settings_of,
 )
+from flowrunner.commands.said import Said
 from flowrunner.commands.servers import own_provider
 from flowrunner.commands.trying.request import Caught, Shown, request_text
 from flowrunner.commands.trying.source import Source, named, newest
@@ -257,6 +258,7 @@ async def _catch(prepared: _Prepared, plan: Plan, journal: Journal, caught: Caug
         scrubber=prepared.scrubber,
         people=Somebody(journal, None, lambda: None),
         environ=os.environ,
+        shelf=Said(prepared.operator.project),
     )
     return await run_plan(plan, ports, Stop(), prepared.operator.project)
 
@@ -274,6 +276,7 @@ def _send(prepared: _Prepared, options: RunOptions, viewer: Viewer, ask: Ask | N
         with Journal.create(folder, replace(prepared, plan=plan).frozen(), clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
             going.taken = prepared.taken()
+            going.earlier = Said(operator.project)
             end = going.work(first_event(plan))
             tried = Tried(journal, end, prepared.meant.name, prepared.source)
             return tell_try(tried, viewer, as_json=options.as_json)

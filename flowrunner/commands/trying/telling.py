@@ -43,11 +43,12 @@ def tell_try(tried: Tried, viewer: Viewer, *, as_json: bool) -> ExitStatus:
     state = journal.replay()
     write(journal.folder, build_report(state, journal), end, viewer)
     with ExitStack() as opened:
-        last = _last(tried, opened)
+        now = Side(state, journal)
+        last = _last(tried, opened) if _has_asked(now, unit) else None
         told = {
             "unit": unit,
             "against": None if last is None else last.state.run,
-            "difference": last and step_difference(unit, last, Side(state, journal)),
+            "difference": last and step_difference(unit, last, now),
             "step": _entry(tried, state),
         }
     where = f"{from_here(journal.folder)}/report.html"
