@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -257,6 +258,13 @@ class Recorded:
         """A step of the report."""
         (found,) = (step for step in self.report["steps"] if step["unit"] == name)
         return dict(found)
+
+
+def told_apart(some: Iterable[Project], everyone: Iterable[Project]) -> list[Project]:
+    """Those of some projects whose runs a server that all share can tell from those of the others:
+    the id of a run is the only one in its project, and no more."""
+    ids = Counter(run.name for project in everyone for run in project.runs)
+    return [each for each in some if all(ids[run.name] == 1 for run in each.runs)]
 
 
 def posts(simulator: Simulator, run: str = "", step: str = "") -> list[Call]:

@@ -13,7 +13,7 @@ import pytest
 from flowrunner.errors import ExitStatus
 from flowrunner.journal.state import CallState
 from flowrunner.simulator import Pace, Simulator
-from tests.cli_world import Nursery, Project, Recorded, Running, check_books, posts
+from tests.cli_world import Nursery, Project, Recorded, Running, check_books, posts, told_apart
 
 KILLED = -signal.SIGKILL
 STEPS = ("first", "second", "third")
@@ -36,6 +36,7 @@ class Projects:
     def __init__(self, folder: Path, nursery: Nursery, simulator: Simulator) -> None:
         self._folder, self._nursery, self.simulator = folder, nursery, simulator
         self._numbers = count()
+        self.all: list[Project] = []
 
     def fresh(self, on_unknown: str) -> Project:
         folder = self._folder / str(next(self._numbers))
@@ -43,6 +44,7 @@ class Projects:
         project = Project(folder, self._nursery).at(self.simulator)
         project.environ["FLOWRUNNER_WAIT"] = "1"
         project.write("three.yaml", WORKFLOW.format(on_unknown=on_unknown))
+        self.all.append(project)
         return project
 
 
@@ -85,7 +87,7 @@ def test_a_run_killed_at_any_point_pays_once_for_what_was_accepted(
         if not all(killed):
             break
     assert len(begun) >= 3
-    left = [_Left(project) for project in begun]
+    left = [_Left(project) for project in told_apart(begun, projects.all)]
     resumed = [one.project.start("report" if one.is_over else "resume") for one in left]
     for one, again in zip(left, resumed, strict=True):
         status = again.wait().status

@@ -16,7 +16,7 @@ import pytest
 from flowrunner.errors import ExitStatus
 from flowrunner.journal.state import CallState
 from flowrunner.simulator import Simulator
-from tests.cli_world import Done, Nursery, Project, Running, check_books, kill, posts
+from tests.cli_world import Done, Nursery, Project, Running, check_books, kill, posts, told_apart
 
 KILLED = -signal.SIGKILL
 STEPS = ("first", "second", "third")
@@ -90,12 +90,14 @@ class Projects:
     def __init__(self, folder: Path, nursery: Nursery, simulator: Simulator) -> None:
         self._folder, self._nursery, self.simulator = folder, nursery, simulator
         self._numbers = count()
+        self.all: list[Project] = []
 
     def fresh(self, on_unknown: str) -> Project:
         folder = self._folder / str(next(self._numbers))
         (folder / ".git").mkdir(parents=True)
         project = Project(folder, self._nursery).at(self.simulator)
         project.write("three.yaml", WORKFLOW.format(on_unknown=on_unknown))
+        self.all.append(project)
         return project
 
 
@@ -117,7 +119,7 @@ def _killed_everywhere(
     *killed, whole = [one.wait() for one in running]
     assert [ended.status for ended in killed] == [KILLED] * points
     assert whole.status == ExitStatus.DONE, "there are no more points than these"
-    return begun[:-1]
+    return told_apart(begun[:-1], begun)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,8 @@ def test_a_command_killed_at_every_touch_of_disk_and_network(projects: Projects)
             p.start("run", "three.yaml", kill_at=8 * batch + n) for n, p in enumerate(begun, 1)
         ]
         killed = [one.wait().status == KILLED for one in running]
-        some = [project for project, dead in zip(begun, killed, strict=True) if dead]
+        dead = [project for project, is_dead in zip(begun, killed, strict=True) if is_dead]
+        some = told_apart(dead, projects.all)
         resumed = [(project, project.start("resume")) for project in some]
         ends += [_taken_up(project, one.wait(), projects.simulator) for project, one in resumed]
         if not all(killed):

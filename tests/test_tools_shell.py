@@ -12,7 +12,7 @@ import pytest
 from test_tools_programs import lives
 
 from flowrunner.language.tools import ShellTool
-from flowrunner.tools import ToolAnswer, call_local_shell, call_shell
+from flowrunner.tools import ToolAnswer, call_shell
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="commands of a POSIX shell")
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/", "OPENAI_API_KEY": "key", "SHOP": "s"}
@@ -121,45 +121,3 @@ def test_a_workspace_behind_a_link_is_refused(tmp_path: Path) -> None:
     answer = shell(tmp_path, "touch PWNED")
     assert answer.error == "`work` leads through a link, which is not followed"
     assert not list((tmp_path / "out").iterdir())
-
-
-def local(base: Path, *command: str, **action: Any) -> ToolAnswer:
-    return asyncio.run(
-        call_local_shell(
-            ShellTool("work"),
-            {"type": "exec", "command": list(command), "env": {}, **action},
-            folder=base,
-            environ=ENVIRON,
-            timeout_s=60,
-        )
-    )
-
-
-def test_a_local_shell_call_is_one_program(tmp_path: Path) -> None:
-    (tmp_path / "work/sub").mkdir(parents=True)
-    answer: Any = local(tmp_path, "env", env={"A": "b"})
-    assert "A=b\n" in answer.output["stdout"]
-    answer = local(tmp_path, "pwd", working_directory="sub")
-    assert answer.output["stdout"].endswith("/work/sub\n")
-    answer = local(tmp_path, "echo", "$(touch PWNED)")
-    assert answer.output["stdout"] == "$(touch PWNED)\n"
-
-
-@pytest.mark.parametrize(
-    ("action", "told"),
-    [
-        ({"working_directory": ".."}, "`..` is not a folder of the workspace"),
-        ({"working_directory": "/etc"}, "`/etc` is not a folder of the workspace"),
-        ({"working_directory": "link"}, "`link` is not a folder of the workspace"),
-        ({"working_directory": "gone"}, "`gone` is not a folder of the workspace"),
-        ({"user": "root"}, "commands run as the user who runs flowrunner, and no other"),
-        ({"command": []}, "`command` must be a list of texts"),
-        ({"command": "ls"}, "`command` must be a list of texts"),
-        ({"env": {"A": 1}}, "`env` must be an object of texts"),
-        ({"command": ["not-there-at-all"]}, "there is no program `not-there-at-all`"),
-    ],
-)
-def test_what_a_local_shell_call_may_not(tmp_path: Path, action: Any, told: str) -> None:
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work/link").symlink_to("/etc")
-    assert str(local(tmp_path, "pwd", **action).error).startswith(told)

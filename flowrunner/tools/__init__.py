@@ -30,7 +30,7 @@ from flowrunner.tools.programs import command_environment
 from flowrunner.tools.python_tool import call_python
 from flowrunner.tools.request import CannotStart, CommandEnd, CommandRequest, NoSuchProgram
 from flowrunner.tools.servers import Listing, McpServer
-from flowrunner.tools.shell import call_local_shell, call_shell
+from flowrunner.tools.shell import call_shell
 from flowrunner.tools.words import NotText, describe_end, text_of
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "ToolAnswer",
     "call_command",
     "call_http",
-    "call_local_shell",
     "call_patch",
     "call_python",
     "call_shell",

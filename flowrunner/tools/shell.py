@@ -25,7 +25,6 @@ from flowrunner.tools.programs import command_environment
 from flowrunner.tools.request import CannotStart, CommandEnd, CommandRequest
 from flowrunner.tools.words import NotText, how_it_ended, text_of
 from flowrunner.tools.workspace import NoWorkspace, open_workspace
-from flowrunner.visible import one_line
 
 _MOST_COMMANDS = 100
 _MOST_CHARACTERS = 100_000
@@ -70,36 +69,6 @@ async def call_shell(
     return ToolAnswer(True, results, facts={"folder": kind.folder})
 
 
-async def call_local_shell(
-    kind: ShellTool,
-    action: Mapping[str, JSON],
-    *,
-    folder: Path,
-    environ: Mapping[str, str],
-    timeout_s: float,
-) -> ToolAnswer:
-    """Run the one program of a `local_shell_call`, which no shell reads unless it is one.
-
-    The output is an object of `stdout`, `stderr` and `outcome`. A `working_directory` is refused
-    where it leads out of the workspace or through a link, a `user` always.
-    """
-    argv, more = action.get("command"), action.get("env") or {}
-    if not isinstance(argv, list) or not argv or not all(isinstance(each, str) for each in argv):
-        return failed("`command` must be a list of texts")
-    if not isinstance(more, Mapping) or not all(isinstance(each, str) for each in more.values()):
-        return failed("`env` must be an object of texts")
-    if action.get("user"):
-        return failed("commands run as the user who runs flowrunner, and no other")
-    try:
-        place = await _place(kind, action, folder, environ, timeout_s)
-        inside = await asyncio.to_thread(_inside, place.folder, action.get("working_directory"))
-        place = _Place(inside, {**place.env, **more}, place.until_s, place.most_s)
-        result = await _result(tuple(map(str, argv)), place, _MOST_CHARACTERS)
-    except (NoWorkspace, CannotStart) as fault:
-        return failed(str(fault))
-    return ToolAnswer(True, result, facts={"folder": kind.folder})
-
-
 async def _place(
     kind: ShellTool,
     action: Mapping[str, JSON],
@@ -120,16 +89,6 @@ def _number(given: JSON, most: float) -> float:
     """What the model asks for where it is a number, and no more than there is."""
     is_number = isinstance(given, int | float) and not isinstance(given, bool) and given > 0
     return min(float(given), most) if is_number else most
-
-
-def _inside(workspace: Path, given: JSON) -> Path:
-    """A folder of the workspace. Raises NoWorkspace."""
-    if given in (None, "", "."):
-        return workspace
-    path = (workspace / str(given)).resolve()
-    if workspace not in (path, *path.parents) or not path.is_dir():
-        raise NoWorkspace(f"`{one_line(str(given)[:200])}` is not a folder of the workspace")
-    return path
 
 
 def _shell(command: str) -> tuple[str, ...]:

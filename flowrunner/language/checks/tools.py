@@ -28,6 +28,7 @@ _DECLARED_AS = {
     "custom": "run: [PROGRAM], input: text",
     "computer": "computer: { command: [PROGRAM] }",
     "shell": "shell: { in: FOLDER }",
+    "local_shell": "shell: { in: FOLDER }",
     "apply_patch": "apply_patch: { in: FOLDER }",
 }
 
