@@ -23,7 +23,7 @@ TEXTS = st.text(alphabet="ab{}%\n<é😀 ", max_size=12)
 @given(TEXTS, TEXTS, st.lists(TEXTS, max_size=3))
 def test_the_places_are_those_of_the_values(one: str, other: str, many: list[str]) -> None:
     source = "A {{ x }}, {% for each in many %}[{{ each }}]{% endfor %} and {{ y }}."
-    text = parse_text(source).render({"x": one, "y": other, "many": many})
+    text = parse_text(source).fill({"x": one, "y": other, "many": many})
     places = text.places if isinstance(text, Filled) else ()
     assert [text[start : start + length] for start, length in places] == [
         value for value in (one, *many, other) if value
@@ -31,12 +31,13 @@ def test_the_places_are_those_of_the_values(one: str, other: str, many: list[str
 
 
 def test_a_text_without_values_is_a_plain_one() -> None:
-    assert type(parse_text("plain").render({})) is str
-    assert type(parse_text("{{ x }}").render({"x": ""})) is str
+    assert type(parse_text("plain").fill({})) is str
+    assert type(parse_text("{{ x }}").fill({"x": ""})) is str
+    assert type(parse_text("{{ x }}").render({"x": "y"})) is str
 
 
 def test_what_became_of_a_text_is_not_told_about() -> None:
-    text = parse_text("to {{ x }}").render({"x": "Ada"})
+    text = parse_text("to {{ x }}").fill({"x": "Ada"})
     assert filled_places({"input": text, "instructions": text + "!"}) == {"0": [[3, 3]]}
     parts = [{"type": "input_text", "text": text}, {"type": "input_file", "file_id": "f"}]
     messages = [{"role": "user", "content": parts}, {"role": "user", "content": "x"}]

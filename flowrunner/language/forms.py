@@ -53,7 +53,7 @@ class Leaf:
     def fill(self, scope: Mapping[str, Any]) -> JSON:
         """The value in this scope; raises TemplateFault."""
         if isinstance(self.parsed, Template):
-            return self.parsed.render(scope)
+            return self.parsed.fill(scope)
         return self.parsed.evaluate(scope)
 
 

@@ -77,6 +77,10 @@ class Template(Parsed):
 
     def render(self, scope: Mapping[str, Any]) -> str:
         """The text. Raises TemplateFault where a value is empty, missing, wrong or too large."""
+        return "".join(self.run(scope)[1].parts)
+
+    def fill(self, scope: Mapping[str, Any]) -> str:
+        """The same text, which knows what of it came out of values. Raises TemplateFault."""
         _, run = self.run(scope)
         return Filled.of("".join(run.parts), run.filled)
 
@@ -107,7 +111,7 @@ class Value:
     def evaluate(self, scope: Mapping[str, Any]) -> JSON:
         """The value as plain JSON of its own; what is empty is null. Raises TemplateFault."""
         if isinstance(self.parsed, Template):
-            return str(self.parsed.render(scope))
+            return self.parsed.render(scope)
         value, run = self.parsed.run(scope)
         try:
             return plain(run.meter, value, self.parsed.source.text.strip())
