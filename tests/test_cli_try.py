@@ -208,7 +208,7 @@ def test_nothing_is_saved_and_nothing_outside_is_changed_without_a_word(
     assert refused.status == ExitStatus.USAGE
     assert "nothing was started" in refused.err
     assert not (project.folder / "touched").exists()
-    assert attempt(project, "touch", "--yes").status == ExitStatus.DONE
+    assert attempt(project, "touch", "--may-act").status == ExitStatus.DONE
     assert (project.folder / "touched").exists()
     assert len(posts(simulator)) == before
 

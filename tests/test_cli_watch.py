@@ -325,7 +325,7 @@ def test_a_step_that_acts_outside_wants_a_word_before_it_acts_with_every_save(
     assert not (author.folder / "touched").exists()
     assert asked(simulator) == sorted(FIRST)
     author.edit("flow.yaml", "steps:\n", acting)
-    author.run(yes=True)
+    author.run(may_act=True)
     assert (author.folder / "touched").exists()
 
 

@@ -34,6 +34,11 @@ from flowrunner.project.inputs import Given
 @click.option(
     "--watch", is_flag=True, help="Run again what changed whenever a file is saved; Ctrl-C ends."
 )
+@click.option(
+    "--may-act",
+    is_flag=True,
+    help="With `--watch`: let steps change things outside with every save.",
+)
 @option(
     "--cron",
     is_flag=True,
@@ -56,6 +61,8 @@ def run(screen: Screen, /, workflow: Path, watch: bool, cron: bool, **options: A
     on_overlap = options.pop("on_overlap")
     given = Given(pairs, inputs_file, stdin=sys.stdin.buffer, ask=screen.asker())
     chosen = RunOptions(**options)
+    if chosen.may_act and not watch:
+        raise click.UsageError("`--may-act` belongs to `--watch`: a single run may act anyway")
     if not cron:
         if on_overlap is not None:
             raise click.UsageError("`--on-overlap` belongs to `--cron`")

@@ -49,7 +49,7 @@ from flowrunner.project.inputs import Given
     help="Send nothing that may cost more.",
 )
 @option("--timeout", "timeout_s", type=Duration(), help="End the try after this long (30m).")
-@option("--yes", is_flag=True, help="Try a step too that may change things outside.")
+@click.option("--may-act", is_flag=True, help="Try a step too that may change things outside.")
 @option("--json", "as_json", is_flag=True, help="Print all that came of it as JSON.")
 @click.pass_obj
 def try_(

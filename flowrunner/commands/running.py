@@ -57,7 +57,8 @@ class RunOptions:
     `until` is the only step that is wanted, with what it needs. `accept_changes` goes on with files
     that were edited since the run began, `asks_held` asks once more for answers that were lost and
     held, `failed_only` does again what failed and nothing else. `wait` says whether responses in
-    the background are waited for, `cancel_background` that a signal cancels them. `record` keeps
+    the background are waited for, `cancel_background` that a signal cancels them, `may_act` that a
+    try, or each run of a watch, may change things outside. `record` keeps
     the replies beside the workflow, `replay` takes them from there, under the name `recording`.
     """
 
@@ -79,6 +80,7 @@ class RunOptions:
     failed_only: bool = False
     wait: bool | None = None
     cancel_background: bool = False
+    may_act: bool = False
     yes: bool = False
     as_json: bool = False
 

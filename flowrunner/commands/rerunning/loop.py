@@ -55,8 +55,8 @@ class Watcher:
             raise UsageError(
                 f"`{acting[0]}` may change things outside, and would with every save; nothing was "
                 "started",
-                help="`--until STEP` leaves it out, `--yes` lets it, `changes_things: false` in "
-                "the step says that it changes nothing",
+                help="`--until STEP` leaves it out, `--may-act` lets it, `changes_things: false` "
+                "in the step says that it changes nothing",
             )
 
     def is_saved(self) -> bool:
@@ -111,7 +111,7 @@ def watch(
     given = replace(given, ask=None if given.ask is None else _Answers(given.ask))
     path = Path(os.path.abspath(workflow))  # noqa: PTH100
     reads = Reads(path, given)
-    watcher = Watcher(reads, Saves(reads), is_agreed=options.yes)
+    watcher = Watcher(reads, Saves(reads), is_agreed=options.may_act)
     status = ExitStatus.DONE
     try:
         while True:

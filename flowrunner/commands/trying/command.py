@@ -144,11 +144,11 @@ def _settings(workflow: Workflow, operator: Operator, wish: Wish, ask: Ask | Non
 def _check_effects(meant: Meant, wish: Wish) -> None:
     """Raises UsageError for a step that changes something outside, unless that is wanted."""
     step = meant.step
-    if isinstance(step.verb, Prompt) or not step.has_effects or wish.run.yes:
+    if isinstance(step.verb, Prompt) or not step.has_effects or wish.run.may_act:
         return
     raise UsageError(
         f"`{meant.name}` is `{step.verb_name}`, and may change things outside; nothing was started",
-        help="`--yes` tries it all the same; `changes_things: false` in the step says that it "
+        help="`--may-act` tries it all the same; `changes_things: false` in the step says that it "
         "changes nothing",
     )
 
