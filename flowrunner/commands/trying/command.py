@@ -44,6 +44,7 @@ from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import create_try_folder
 from flowrunner.language.request import Prompt
 from flowrunner.language.workflow import Workflow
+from flowrunner.platform import WINDOWS
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.inputs import Given, read_inputs, unknown_input
 from flowrunner.project.settings import Settings as Operator
@@ -233,6 +234,8 @@ def _show(prepared: _Prepared, shows: Shown, viewer: Viewer) -> ExitStatus:
             why = f"{caught.other} first, and only then it is known"
         raise UsageError(f"there is no request to show: {why}", help=end.help)
     provider = prepared.operator.provider_named(_provider(prepared))
+    if shows == "curl" and WINDOWS:
+        viewer.progress("For a POSIX shell, such as that of Git or of WSL:")
     viewer.result(request_text(caught.body, shows, provider, prepared.scrubber))
     return ExitStatus.DONE
 
