@@ -190,6 +190,9 @@ def _lines_of(one: JSON, other: JSON, names: tuple[str, str]) -> Iterator[str]:
 
 
 def _text_of(value: JSON) -> str:
-    """A value as lines: JSON indented, long texts in it broken where they break."""
+    """A value as lines: JSON indented, long texts in it broken where they break; an answer that is
+    nothing but a text as that text."""
+    if isinstance(value, dict) and value.keys() == {"text"}:
+        return str(value["text"])
     text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
     return "" if value is None else text.replace("\\n", "\n")
