@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeAlias
 
 from jinja2 import nodes as ast
@@ -142,16 +141,19 @@ class Compiler:
 
     def naming(self, part: ast.Node) -> Callable[[], str]:
         """How the template writes a part, worked out once when it is first needed."""
+        known: list[str] = []  # a cache of functools costs more than all the rest of this
 
-        @cache
         def name() -> str:
-            text = path_text(part)
-            if text:
-                return text
-            start, length = self.source.span_of(part)
-            return self.source.text[start : start + length]
+            if not known:
+                known.append(path_text(part) or self.written(part))
+            return known[0]
 
         return name
+
+    def written(self, part: ast.Node) -> str:
+        """A part as the source has it."""
+        start, length = self.source.span_of(part)
+        return self.source.text[start : start + length]
 
     def placing(self, part: ast.Node) -> Callable[[TemplateFault], TemplateFault]:
         """What gives a fault at run time the place of a part."""
