@@ -10,5 +10,6 @@ html_show_copyright = False
 html_show_sphinx = False
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
+smartquotes = False  # `--option` and quotes of shells are to be copied
 # Fragments of YAML and consoles that print symbols are shown as they are.
 suppress_warnings = ["misc.highlighting_failure", "myst.header"]

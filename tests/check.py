@@ -81,8 +81,13 @@ def build_pages() -> None:
     """Build the pages of `docs/`: every warning is a mistake, nothing is loaded from elsewhere."""
     with tempfile.TemporaryDirectory() as folder:
         call(sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", folder)
-        loads = re.compile(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=\"(?:https?:)?//[^\"]+\"")
-        for page in Path(folder).rglob("*.html"):
+        loads = re.compile(
+            r"<(?:script|img|iframe|link|source)\b[^>]+(?:src|srcset|href)=[\"'](?:https?:)?//[^>]+"
+            r"|(?:@import\s+|url\()\s*[\"']?(?:https?:)?//[^)\s]+"
+        )
+        pages = [path for path in Path(folder).rglob("*") if path.suffix in (".html", ".css")]
+        assert len(pages) > 20, pages
+        for page in pages:
             found = loads.search(page.read_text(encoding="utf-8"))
             if found:
                 sys.exit(f"{page.name} loads something from elsewhere: {found[0]}")
