@@ -16,7 +16,9 @@ _VARIABLE = "_FLOWRUNNER_COMPLETE"
 def completion(ctx: click.Context, /, shell: str) -> int:
     """Print what a SHELL needs to complete commands, options and paths.
 
-    bash: eval "$(flowrunner completion bash)", zsh: eval "$(flowrunner completion zsh)",
+    \b
+    bash: eval "$(flowrunner completion bash)"
+    zsh:  eval "$(flowrunner completion zsh)"
     fish: flowrunner completion fish | source
     """
     screen: Screen = ctx.obj

@@ -16,7 +16,14 @@ from flowrunner.project.inputs import Given
 
 @click.command(cls=Planned)
 @click.argument("workflow", type=click.Path(path_type=Path))
-@click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE|NAME=@FILE")
+@click.option(
+    "-i",
+    "--input",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE|NAME=@FILE",
+    help="One input: its value, or a file that holds it; as often as needed.",
+)
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @option("--simulate", is_flag=True, help="Plan a run on the local simulator.")
 @option("--model", help="The model of every step, whatever the file says.")

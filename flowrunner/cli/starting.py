@@ -21,7 +21,13 @@ def demo(screen: Screen, /, folder: Path | None) -> int:
 
 
 @click.command()
-@option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Where it listens on this machine; 0 takes a free port.",
+)
 @option("--faults", type=click.Path(path_type=Path), help="A file of faults to order.")
 @option(
     "--requests-a-minute",

@@ -28,7 +28,13 @@ def _complete(_: click.Context, __: click.Parameter, start: str) -> list[Complet
 @option("--live", is_flag=True, help="Ask the API, and let a model say whether `judge` holds.")
 @option("--only", metavar="TEXT", help="Only the cases whose names contain this.")
 @option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
-@option("--at-once", type=click.IntRange(1), default=AT_ONCE, show_default=True)
+@option(
+    "--at-once",
+    type=click.IntRange(1),
+    default=AT_ONCE,
+    show_default=True,
+    help="Cases under way at the same time.",
+)
 @click.pass_obj
 def test(screen: Screen, /, paths: tuple[str, ...], **options: Any) -> int:
     """Run the cases of files of tests (`NAME.test.yaml`). Without a key: recordings, scripted

@@ -25,7 +25,14 @@ from flowrunner.project.inputs import Given
     metavar="RUN",
     help="The run whose results the step is tried with.  [default: the newest that has them]",
 )
-@click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE|NAME=@FILE")
+@click.option(
+    "-i",
+    "--input",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE|NAME=@FILE",
+    help="One input: its value, or a file that holds it; as often as needed.",
+)
 @option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
 @click.option(
     "--request",
