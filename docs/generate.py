@@ -23,8 +23,9 @@ from flowrunner.diagnostics import RULES
 from flowrunner.language.formatting.dumping import to_yaml
 from flowrunner.language.formatting.order import STEP_KEYS
 from flowrunner.language.schema.validating import verbs
+from flowrunner.language.templates import meter
 from flowrunner.language.templates.functions import FUNCTIONS
-from flowrunner.language.templates.lists import TESTS
+from flowrunner.language.templates.lists import MAX_DOTS, TESTS
 from flowrunner.visible import visible
 
 HERE = Path(__file__).resolve().parent
@@ -45,13 +46,20 @@ _OFFERS = {
     ".text": "the text of the answer; what a command printed; what `write` wrote",
     ".output": "the values of the declared `output`; what `set` names; the result of a `workflow`",
     ".status, .error": "how it ended; with `.error.kind`, `.error.message`, `.error.partial`",
-    ".usage, .cost_usd": "tokens and US dollars of all its requests",
+    ".usage, .cost_usd": (
+        "tokens and US dollars of all its requests; `.usage.input_tokens`, `.output_tokens`, "
+        "`.cached_tokens`, `.reasoning_tokens`, `.total_tokens`"
+    ),
     ".response_id, .request_id": "the ids of its last answer",
     ".sources": "what was cited, each with `.title`, `.url`, `.kind`",
     ".files": "what it made and saved",
     ".tool_calls": "the calls of tools on the way",
     ".response": "the raw object of the API",
-    ".results, .failed, .outputs, .texts": "with `for_each`: all items, and what came of them",
+    ".results, .failed": (
+        "with `for_each`: what came of each item, all or those that failed; each offers the above, "
+        "and `.input`, `.position`, `.ok`, and `.steps` where there are steps inside"
+    ),
+    ".outputs, .texts": "with `for_each`: the `.output` or `.text` of the items that went well",
     ".rounds, .reached": "with `repeat`: how many, and whether the condition held",
 }
 
@@ -175,6 +183,15 @@ def templates_page() -> str:
         "After `is`, and as the second argument of `selectattr` and `rejectattr`:",
         "",
         f"{tests}.",
+        "",
+        "## Bounds",
+        "",
+        (
+            f"One rendering goes through at most {meter.MAX_ROUNDS:,} rounds of all its loops "
+            f"together, makes no text of more than {meter.MAX_TEXT:,} characters, and reads and "
+            f"writes at most {meter.MAX_WORK:,} on the way; what needs more ends with "
+            f"`template-limit`. An `attribute` holds at most {MAX_DOTS} dots."
+        ),
     ]
     return _text(lines)
 
@@ -232,9 +249,11 @@ def _shown(path: Path) -> list[str] | None:
 
 
 def _mend(code: str) -> Iterator[str]:
-    mistake = mistakes().get(code)
-    if mistake is not None:
-        right = mistake.right.rstrip("\n").splitlines()
+    mistake = mistakes()[code]
+    right = mistake.right.rstrip("\n").splitlines()
+    if mistake.kind == "words":
+        yield from (f"Instead of {mistake.wrong.strip()}: {' '.join(right)}.", "")
+    else:
         yield from ("Without it:", "", PART, "", "```yaml", *right, "```", "")
 
 
@@ -266,24 +285,36 @@ def commands_page() -> str:
 def _command(name: str, command: click.Command) -> list[str]:
     ctx = click.Context(command, info_name=name)
     usage = " ".join(["flowrunner", name, *command.collect_usage_pieces(ctx)])
-    lines = [f"### {name}", "", "```text", usage, "```", "", _paragraphs(command.help or ""), ""]
-    rows = [_option(each) for each in command.params if isinstance(each, click.Option)]
+    lines = [f"### {name}", "", "```text", usage, "```", "", *_paragraphs(command.help or "")]
+    rows = [_option(each, ctx) for each in command.params if isinstance(each, click.Option)]
     if rows:
         lines += [*_table(("option", "means", "environment"), rows), ""]
     return lines
 
 
-def _option(option: click.Option) -> tuple[str, str, str]:
+def _option(option: click.Option, ctx: click.Context) -> tuple[str, str, str]:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-    takes = "" if option.is_flag or option.metavar is None else f" `{option.metavar}`"
-    if isinstance(option.type, click.Choice):
-        takes = f" `{'|'.join(map(str, option.type.choices))}`"
+    takes = "" if option.is_flag else f" `{_takes(option, ctx)}`"
+    default = f" Default: `{option.default}`." if option.show_default else ""
     twin = f"`{option.envvar}`" if option.envvar else ""
-    return f"{names}{takes}", option.help or "", twin
+    return f"{names}{takes}", f"{option.help}{default}", twin
 
 
-def _paragraphs(text: str) -> str:
-    return inspect.cleandoc(text.replace("\b", ""))
+def _takes(option: click.Option, ctx: click.Context) -> str:
+    if option.metavar is not None:
+        return option.metavar
+    if isinstance(option.type, click.Choice):
+        return "|".join(map(str, option.type.choices))
+    return "NUMBER" if isinstance(option.type, click.IntRange) else option.make_metavar(ctx)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The paragraphs of a help; those whose lines click leaves alone as they stand."""
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        if paragraph.startswith("\b\n"):
+            yield from ("```text", *paragraph.splitlines()[1:], "```", "")
+        else:
+            yield from (paragraph, "")
 
 
 def _head(title: str, about: str) -> list[str]:
@@ -303,7 +334,7 @@ def main() -> None:
     folder = HERE / "reference"
     folder.mkdir(exist_ok=True)
     for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
