@@ -45,6 +45,12 @@ def one_line(text: str) -> str:
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def error_text(message: str, fix: str | None = None) -> str:
+    """What went wrong and, on a line below, what to do about it, for a terminal."""
+    said = f"error: {visible(message)}"
+    return f"{said}\n  help: {visible(fix)}" if fix else said
+
+
 def columns(text: str) -> int:
     """How many columns of a terminal a text takes that holds nothing hidden."""
     if text.isascii():

@@ -34,6 +34,23 @@ def option(name: str, *more: Any, **settings: Any) -> Callable[[Decorated], Deco
     return click.option(name, *more, envvar=twin, show_envvar=True, **settings)
 
 
+def inputs(command: Decorated) -> Decorated:
+    """How `run`, `plan` and `try` let the command line give inputs."""
+    for add in (
+        option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON."),
+        click.option(
+            "-i",
+            "--input",
+            "pairs",
+            multiple=True,
+            metavar="NAME=VALUE|NAME=@FILE",
+            help="One input: its value, or a file that holds it; as often as needed.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
 _RUN_SPEC = re.compile(r"latest(-failed)?|@\d+|\d[\d-]*(-[0-9a-f]*)?")
 _SWITCH = {"1": "any", "true": "any", "yes": "any", "on": "any"}
 _SWITCHED_OFF = ("", "0", "false", "no", "off")

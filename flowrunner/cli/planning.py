@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.options import Planned, option, parts
+from flowrunner.cli.options import Planned, inputs, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.planning import PlanOptions, show_plan
 from flowrunner.project.inputs import Given
@@ -16,15 +16,7 @@ from flowrunner.project.inputs import Given
 
 @click.command(cls=Planned)
 @click.argument("workflow", type=click.Path(path_type=Path))
-@click.option(
-    "-i",
-    "--input",
-    "pairs",
-    multiple=True,
-    metavar="NAME=VALUE|NAME=@FILE",
-    help="One input: its value, or a file that holds it; as often as needed.",
-)
-@option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
+@inputs
 @option("--simulate", is_flag=True, help="Plan a run on the local simulator.")
 @option("--model", help="The model of every step, whatever the file says.")
 @option("--provider", metavar="NAME", help="The provider of every step, whatever the file says.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.options import Planned, decisions, option, parts
+from flowrunner.cli.options import Planned, decisions, inputs, option, parts
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.approving import approve as approve_step
 from flowrunner.commands.cancelling import cancel as cancel_run
@@ -22,15 +22,7 @@ from flowrunner.project.inputs import Given
 
 @click.command(cls=Planned)
 @click.argument("workflow", type=click.Path(path_type=Path))
-@click.option(
-    "-i",
-    "--input",
-    "pairs",
-    multiple=True,
-    metavar="NAME=VALUE|NAME=@FILE",
-    help="One input: its value, or a file that holds it; as often as needed.",
-)
-@option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
+@inputs
 @option("--simulate", is_flag=True, help="Ask a local simulator: no key, no network, no cost.")
 @option("--record", is_flag=True, help="Keep the replies in `recordings/` beside the workflow.")
 @option("--replay", is_flag=True, help="Take the replies from there: no key, no network, no cost.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from flowrunner.errors import EnvironmentFault
-from flowrunner.visible import visible
+from flowrunner.visible import error_text
 
 if TYPE_CHECKING:
     from flowrunner.cli.drawing import Drawing
@@ -123,9 +123,7 @@ class Screen:
 
     def error(self, message: str, fix: str | None = None) -> None:
         """Why the program ends, and what to do about it."""
-        self.progress(f"error: {visible(message)}")
-        if fix:
-            self.progress(f"  help: {visible(fix)}")
+        self.progress(error_text(message, fix))
 
 
 def _write(stream: TextIO, text: str, end: str = "\n") -> OSError | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.options import Duration, option
+from flowrunner.cli.options import Duration, inputs, option
 from flowrunner.cli.screen import Screen
 from flowrunner.commands.running import RunOptions
 from flowrunner.commands.trying import Wish, try_step
@@ -25,15 +25,7 @@ from flowrunner.project.inputs import Given
     metavar="RUN",
     help="The run whose results the step is tried with.  [default: the newest that has them]",
 )
-@click.option(
-    "-i",
-    "--input",
-    "pairs",
-    multiple=True,
-    metavar="NAME=VALUE|NAME=@FILE",
-    help="One input: its value, or a file that holds it; as often as needed.",
-)
-@option("--inputs", "inputs_file", metavar="FILE|-", help="All inputs as YAML or JSON.")
+@inputs
 @click.option(
     "--request",
     "shows",

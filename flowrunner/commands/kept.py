@@ -22,8 +22,8 @@ from flowrunner.commands.changes import (
     paths_of,
 )
 from flowrunner.commands.checking import load_valid, today
+from flowrunner.commands.freezing import freeze
 from flowrunner.commands.viewing import Viewer
-from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.plan import Plan, thaw_settings
 from flowrunner.errors import ExitStatus, JournalUnusable, UsageError
 from flowrunner.events import JSON
@@ -36,10 +36,10 @@ from flowrunner.language.workflow import Input, Workflow
 from flowrunner.project.folders import find_project
 from flowrunner.project.inputs import Given, read_sourced
 from flowrunner.project.loading import Loader, UnusableFiles
-from flowrunner.project.sources import Source, freeze_sources, thaw_sources
+from flowrunner.project.sources import Source, thaw_sources
 from flowrunner.secrets import Scrubber
 
-_REFROZEN = ("workflow", "files", "inputs", "sources", "graph")
+_REFROZEN = ("workflow", "files", "inputs", "sources", "graph", "attached")
 
 
 def project_of(folder: Path) -> Path:
@@ -180,9 +180,8 @@ class Kept:
         """The plan with its inputs as they are now, which from now on is the one that is kept."""
         inputs, sources = self._read_again(plan.workflow)
         plan = replace(plan, inputs=inputs)
-        frozen = plan.frozen(self.project) | {"sources": freeze_sources(sources)}
+        frozen = freeze(plan, self.project, Scrubber(()), sources)  # inputs are masked already
         kept = {name: frozen[name] for name in _REFROZEN} | {"settings": self._marked()}
-        kept["attached"] = json.dumps(written_out_files(plan.workflow))
         self.journal.refreeze(kept)
         return plan
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from flowrunner.engine.plan import Plan
+from flowrunner.engine.plan import Plan, thaw_file
 from flowrunner.errors import FlowrunnerError
 from flowrunner.journal.journal import Journal
 from flowrunner.journal.runs import is_run_id, list_runs
@@ -21,21 +20,17 @@ _LOOKED_AT = 30
 def previous_run(plan: Plan, project: Path) -> str | None:
     """The newest run of the file of a plan that came to an end, real or simulated as this one;
     None where there is none among the last ones."""
-    place = json.loads(plan.frozen(project)["place"])
+    file = plan.file(project)
     for folder in islice(list_runs(project), _LOOKED_AT):
         try:
             with Journal.open(folder) as journal:
                 run = journal.summary()
                 is_same = run.is_finished and run.simulated == plan.settings.simulated
-                if is_same and _place(json.loads(journal.frozen("place"))) == _place(place):
+                if is_same and thaw_file(journal.frozen("place").decode()) == file:
                     return folder.name
         except FlowrunnerError:  # what cannot be read is nothing to compare with
             continue
     return None
-
-
-def _place(place: dict[str, str]) -> tuple[str, str]:
-    return place["folder"], Path(place["shown"]).name
 
 
 @contextmanager

@@ -5,7 +5,6 @@ What happens while it goes on is left to `going` and `engine`.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flowrunner.commands.checking import find_file, load_valid
+from flowrunner.commands.freezing import freeze
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.hiding import check_handed, handed_secrets
 from flowrunner.commands.people import Ask
@@ -26,7 +26,6 @@ from flowrunner.commands.recording import answering, keep_recording, recording_s
 from flowrunner.commands.servers import open_endpoints, own_provider, servers_of
 from flowrunner.commands.viewing import Viewer
 from flowrunner.commands.wishes import wishes
-from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.forecast import Terms, forecast
 from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
 from flowrunner.engine.ports import SystemClock
@@ -41,7 +40,6 @@ from flowrunner.project.arguments import secret_values
 from flowrunner.project.inputs import Given, Sourced, read_sourced
 from flowrunner.project.settings import MODEL, PROVIDER, load_settings
 from flowrunner.project.settings import Settings as Operator
-from flowrunner.project.sources import freeze_sources
 from flowrunner.report.figures import money
 from flowrunner.responses.retry import OnUnknown
 from flowrunner.secrets import Scrubber
@@ -138,10 +136,7 @@ def start(
         first = replace(first, at=plan.started_at)
         scrubber = scrubber_of(plan.workflow, operator, secrets)
         wire = open_wire(plan, operator.proxies, answering(plan, scrubber, taken.replayed))
-        frozen = plan.frozen(operator.project)
-        frozen["sources"] = freeze_sources(read.sources)
-        frozen["attached"] = json.dumps(written_out_files(loaded))
-        frozen["inputs"] = json.dumps(Scrubber(secrets).scrub_json(inputs), ensure_ascii=False)
+        frozen = freeze(plan, operator.project, Scrubber(secrets), read.sources)
         with Journal.create(folder, frozen, clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
             if follower is None:

@@ -27,10 +27,6 @@ class Said:
             return None
         try:
             with Journal.open(runs_folder(self.project) / run) as journal:
-                answered = [call for call in journal.calls(unit) if call.state == "answered"]
-                if not answered or answered[-1].end_seq is None:
-                    return None
-                last, end = answered[-1], answered[-1].end_seq
-                return journal.body(last.sent_seq, "request"), journal.body(end, "response")
+                return journal.exchange(unit)
         except FlowrunnerError:  # what cannot be read was not said
             return None

@@ -17,7 +17,7 @@ from flowrunner.commands.checking import find_file
 from flowrunner.commands.viewing import Viewer
 from flowrunner.errors import ExitStatus, RunBusy
 from flowrunner.journal.faults import storage_fault
-from flowrunner.journal.runs import make_home
+from flowrunner.journal.runs import HOME, make_home
 from flowrunner.platform import FileLock, make_private_dir
 from flowrunner.project.folders import find_project
 
@@ -104,9 +104,9 @@ def _lock_of(workflow: Path) -> FileLock:
     path = workflow.resolve()
     project = find_project(workflow)
     name = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    folder = project / ".flowrunner" / "locks"
+    folder = project / HOME / "locks"
     try:
-        folder = make_home(project) / "locks"
+        make_home(project)
         make_private_dir(folder)
         return FileLock(folder / f"{name}.lock")
     except OSError as error:

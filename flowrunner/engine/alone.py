@@ -81,12 +81,13 @@ class Alone:
             name = step.for_each.as_name
             self._name(**{name: item_value(name, value), "position": segment.item})
         if segment.round is not None:
-            before = round_of(path, segment.round - 1)
-            is_first = segment.round == 1
-            sees = {} if is_first else self.runner.sees_round(step, before)
-            self._name(
-                previous=Empty("round", "previous") if is_first else Record("previous", sees)
-            )
+            self._name(previous=self._before(step, round_of(path, segment.round - 1)))
+
+    def _before(self, step: Step, path: Path) -> Any:
+        """What `previous` is in the round after the one at a path."""
+        if path[-1].round == 0:
+            return Empty("round", "previous")
+        return Record("previous", self.runner.sees_round(step, path))
 
     def _item(self, step: Step, number: int) -> Any:
         assert step.for_each is not None

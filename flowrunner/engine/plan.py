@@ -168,15 +168,31 @@ class Plan:
         Where the workflow stands is kept relative to the project, which may be moved.
         """
         settings = asdict(self.settings)
-        folder = os.path.relpath(self.workflow.folder, project)
         return {
-            "place": json.dumps({"folder": folder, "shown": self.workflow.shown}),
+            "place": json.dumps(self._place(project)),
             "workflow": self.workflow.document.text,
             "files": json.dumps(dict(self.workflow.files), ensure_ascii=False),
             "inputs": json.dumps(dict(self.inputs), ensure_ascii=False),
             "settings": json.dumps(settings, ensure_ascii=False),
             "graph": json.dumps(graph(self.workflow), ensure_ascii=False),
         }
+
+    def file(self, project: Path) -> tuple[str, str]:
+        """Which file is run: its folder, relative to the project, and its name."""
+        return _file_at(self._place(project))
+
+    def _place(self, project: Path) -> dict[str, str]:
+        folder = os.path.relpath(self.workflow.folder, project)
+        return {"folder": folder, "shown": self.workflow.shown}
+
+
+def thaw_file(place: str) -> tuple[str, str]:
+    """Which file a run was of, as `Plan.file` has it, from what `frozen` made of its place."""
+    return _file_at(json.loads(place))
+
+
+def _file_at(place: Mapping[str, str]) -> tuple[str, str]:
+    return place["folder"], Path(place["shown"]).name
 
 
 def needed(workflow: Workflow, until: str | None) -> frozenset[str]:

@@ -108,7 +108,7 @@ class Index:
         """The last request of a unit that was answered, and its response; None where the run is
         gone or damaged."""
         try:
-            return self._guarded(lambda: self._shelf.exchange(run, unit))
+            return self._guarded(lambda: self._shelf.journal(run).exchange(unit))
         except JournalUnusable:
             return None
 
@@ -266,14 +266,14 @@ class _Shelf:
 
     def entries(self, run: str) -> Iterator[Entry]:
         """Every result of a run that may be reused."""
-        for step in self._journal(run).steps():
+        for step in self.journal(run).steps():
             if _is_reusable(step) and step.fingerprint and step.ended_at is not None:
                 yield (step.unit, step.fingerprint, step.ended_at)
 
     def origins(self, run: str | None) -> frozenset[str]:
         """The results that a run took from others, each as `RUN/unit`."""
         try:
-            steps = self._journal(run or "").steps()
+            steps = self.journal(run or "").steps()
             return frozenset(step.reused_from for step in steps if step.reused_from)
         except JournalUnusable:
             return frozenset()
@@ -281,7 +281,7 @@ class _Shelf:
     def read(self, run: str, entry: Entry) -> Found:
         """The result behind an entry, as its run has it."""
         unit, fingerprint, at = entry
-        journal = self._journal(run)
+        journal = self.journal(run)
         step = journal.step(unit)
         if step is None or not _is_reusable(step) or step.fingerprint != fingerprint:
             raise _nothing_there(run, unit)
@@ -290,16 +290,8 @@ class _Shelf:
             raise _nothing_there(run, unit)
         return Found(run, unit, at, result, step.cost_usd)
 
-    def exchange(self, run: str, unit: str) -> tuple[dict[str, JSON], dict[str, JSON]]:
-        """The last request of a unit that was answered, and its response."""
-        journal = self._journal(run)
-        answered = [call for call in journal.calls(unit) if call.state == "answered"]
-        if not answered or answered[-1].end_seq is None:
-            raise _nothing_there(run, unit)
-        last, end = answered[-1], answered[-1].end_seq
-        return journal.body(last.sent_seq, "request"), journal.body(end, "response")
-
-    def _journal(self, run: str) -> Journal:
+    def journal(self, run: str) -> Journal:
+        """The journal of a run, open until it is put back."""
         if not isinstance(run, str) or not is_run_id(run):  # a damaged index may say anything
             raise _nothing_there(run)
         folder = self._runs / run

@@ -161,6 +161,14 @@ class Journal:
         """The calls of a unit in the order of attempt, turn and post."""
         return self._reader.calls(unit)
 
+    def exchange(self, unit: str) -> tuple[dict[str, JSON], dict[str, JSON]] | None:
+        """The last request of a unit that was answered, and its response; None where none was."""
+        answered = [call for call in self.calls(unit) if call.state == "answered"]
+        if not answered or answered[-1].end_seq is None:
+            return None
+        last, end = answered[-1], answered[-1].end_seq
+        return self.body(last.sent_seq, "request"), self.body(end, "response")
+
     def decisions(self, unit: str) -> Decision | None:
         """What a person decided, in any process, about the question that a unit asks now.
 

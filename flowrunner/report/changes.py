@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from flowrunner.events import JSON
 from flowrunner.journal.state import RunState, StepState
-from flowrunner.report.comparing import Same, Side
+from flowrunner.report.comparing import Same, Side, other_inputs, same
 from flowrunner.report.figures import iso_utc
 
 Words: TypeAlias = list[tuple[Literal["same", "old", "new"], str]]
@@ -44,7 +44,7 @@ def changes(before: Side | None, now: Side) -> JSON:
         "is_there": True,
         "at": None if before.state.started_at is None else iso_utc(before.state.started_at),
         "workflow": before.frozen("workflow") != now.frozen("workflow"),
-        "inputs": _inputs(before, now),
+        "inputs": other_inputs(before, now),
         "cost_usd": [_cost(side.state) for side in (before, now)],
         "elapsed_s": [_elapsed_s(side.state) for side in (before, now)],
         "units": len(units),
@@ -52,11 +52,6 @@ def changes(before: Side | None, now: Side) -> JSON:
         "different": different[:MOST_LISTED],
         "not_listed": max(0, len(different) - MOST_LISTED),
     }
-
-
-def _inputs(before: Side, now: Side) -> list[str]:
-    old, new = (json.loads(side.frozen("inputs")) for side in (before, now))
-    return [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
 
 
 def _cost(state: RunState) -> float | None:
@@ -82,7 +77,7 @@ def _unit(unit: str, before: Side, now: Side, *, reads: bool) -> JSON:
         asked = "none"
     models = [_model(step) for step in (old, new)]
     answers = [_answer_text(side.answer(step)) for side, step in sides] if reads else [None, None]
-    answer = _same(*answers)
+    answer = same(*answers)
     if status[0] == status[1] and "other" not in (asked, answer) and models[0] == models[1]:
         return None
     return {
@@ -102,12 +97,6 @@ def _asked(old: StepState | None, new: StepState | None) -> Same:
     if None in marks:
         return "none"
     return "same" if marks[0] == marks[1] else "other"
-
-
-def _same(old: str | None, new: str | None) -> Same:
-    if old is None and new is None:
-        return "none"
-    return "same" if old == new else "other"
 
 
 def _model(step: StepState | None) -> str | None:

@@ -63,9 +63,9 @@ def compare(one: Side, other: Side) -> dict[str, JSON]:
     different = [unit for unit in told if unit is not None]
     return {
         "runs": [_run(side) for side in (one, other)],
-        "workflow": _same(one.frozen("workflow"), other.frozen("workflow")),
-        "files": _same(json.loads(one.frozen("files")), json.loads(other.frozen("files"))),
-        "inputs": _inputs(one, other),
+        "workflow": same(one.frozen("workflow"), other.frozen("workflow")),
+        "files": same(json.loads(one.frozen("files")), json.loads(other.frozen("files"))),
+        "inputs": other_inputs(one, other),
         "units": len(units),
         "different": different[:MOST_LISTED],
         "not_listed": max(0, len(different) - MOST_LISTED),
@@ -86,7 +86,7 @@ def _run(side: Side) -> dict[str, JSON]:
     }
 
 
-def _inputs(one: Side, other: Side) -> list[str]:
+def other_inputs(one: Side, other: Side) -> list[str]:
     """The names of inputs with other values."""
     values = [json.loads(side.frozen("inputs")) for side in (one, other)]
     names = dict.fromkeys([*values[0], *values[1]])
@@ -97,8 +97,8 @@ def _unit(unit: str, one: Side, other: Side) -> dict[str, JSON] | None:
     """What is not the same of a unit; None where all is, but its price."""
     steps = (one.step(unit), other.step(unit))
     status = [None if step is None else step.status for step in steps]
-    asked = _same(one.request(steps[0]), other.request(steps[1]))
-    answer = _same(one.answer(steps[0]), other.answer(steps[1]))
+    asked = same(one.request(steps[0]), other.request(steps[1]))
+    answer = same(one.answer(steps[0]), other.answer(steps[1]))
     is_reused = any(step is not None and step.reused_from for step in steps)
     if is_reused and answer != "other":
         asked = "same"  # what was reused asked nothing of its own
@@ -108,7 +108,8 @@ def _unit(unit: str, one: Side, other: Side) -> dict[str, JSON] | None:
     return {"unit": unit, "status": status, "asked": asked, "answer": answer, "cost_usd": costs}
 
 
-def _same(one: JSON, other: JSON) -> Same:
+def same(one: JSON, other: JSON) -> Same:
+    """Whether two values are equal; "none" where there is neither."""
     if one is None and other is None:
         return "none"
     return "same" if one == other else "other"

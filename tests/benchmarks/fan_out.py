@@ -15,52 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from serving import serve
+
 SECONDS = 0.5
-BODY = json.dumps(
-    {
-        "id": "resp_1",
-        "object": "response",
-        "created_at": 1,
-        "status": "completed",
-        "model": "gpt-6-luna",
-        "output": [
-            {
-                "type": "message",
-                "id": "msg_1",
-                "role": "assistant",
-                "status": "completed",
-                "content": [{"type": "output_text", "text": "done", "annotations": []}],
-            }
-        ],
-        "usage": {"input_tokens": 10, "output_tokens": 1, "total_tokens": 11},
-    }
-).encode()
-REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-
-
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer every request of one connection half a second after it came."""
-    try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            (length,) = [
-                int(line.split(b":")[1])
-                for line in head.lower().splitlines()
-                if line.startswith(b"content-length")
-            ]
-            await reader.readexactly(length)
-            await asyncio.sleep(SECONDS)
-            writer.write(REPLY % (len(BODY), BODY))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
-
-
-async def serve() -> None:
-    """Serve on a free port, which is the first line printed."""
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 def main() -> None:
@@ -81,7 +38,10 @@ def main() -> None:
                 [sys.executable, "-m", "flowrunner", "run", "wide.yaml"],
                 cwd=folder,
                 env=os.environ
-                | {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "sk-bench"},
+                | {
+                    "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/{SECONDS * 1000:.0f}/v1",
+                    "OPENAI_API_KEY": "sk-bench",
+                },
                 capture_output=True,
                 text=True,
                 check=False,

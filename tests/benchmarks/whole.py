@@ -4,7 +4,7 @@
 
 Everything that a user gets is on: checks, journal, report. The scripts of `rivals/` do nothing but
 ask. Each figure is the best of so many rounds, taken in turns, since machines are noisy; only
-ratios count. The server is that of wire.py's kind: it answers after the time its path names.
+ratios count.
 """
 
 from __future__ import annotations
@@ -21,69 +21,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving import serve
+
 HERE = Path(__file__).resolve().parent
-ANSWER = {
-    "id": "resp_1",
-    "object": "response",
-    "created_at": 1,
-    "status": "completed",
-    "model": "gpt-6-luna",
-    "output": [
-        {
-            "type": "message",
-            "id": "msg_1",
-            "role": "assistant",
-            "status": "completed",
-            "content": [{"type": "output_text", "text": "done", "annotations": []}],
-        }
-    ],
-    "parallel_tool_calls": True,
-    "tool_choice": "auto",
-    "tools": [],
-    "usage": {
-        "input_tokens": 10,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 1,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 11,
-    },
-}
-
-
-class Server(asyncio.Protocol):
-    """Answers every request after the milliseconds that its path names: `/500/v1/responses`."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.unread = b""
-
-    def data_received(self, more: bytes) -> None:
-        self.unread += more
-        while b"\r\n\r\n" in self.unread:
-            head, _, rest = self.unread.partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
-            if len(rest) < length:
-                return
-            self.unread = rest[length:]
-            delay_ms = int(head.split(b" ", 2)[1].split(b"/")[1])
-            if delay_ms:
-                asyncio.get_running_loop().call_later(delay_ms / 1000, self.answer)
-            else:
-                self.answer()
-
-    def answer(self) -> None:
-        Server.served += 1
-        body = json.dumps(ANSWER | {"id": f"resp_{Server.served}"}).encode()
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        self.transport.write(head % len(body) + body)  # type: ignore[attr-defined]
-
-    served = 0
-
-
-async def serve() -> None:
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 @dataclass(frozen=True)

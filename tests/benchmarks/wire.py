@@ -23,59 +23,28 @@ from pathlib import Path
 
 import httpx
 import trustme
+from serving import reply, serve
 
 from flowrunner.wire import Wire, WireRequest, WireSettings
 
 BODY = json.dumps({"model": "gpt-5", "input": "x" * 500}).encode()
-ANSWER = json.dumps({"id": "resp_1", "status": "completed", "text": "y" * 1500}).encode()
-REPLY = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: req_1\r\n"
-    b"Content-Length: %d\r\n\r\n" % len(ANSWER)
-) + ANSWER
+REPLY = reply(json.dumps({"id": "resp_1", "status": "completed", "text": "y" * 1500}).encode())
 
 Send = Callable[[str], Awaitable[int]]
-
-
-class Server(asyncio.Protocol):
-    """Answers every request after the milliseconds that its path names."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.unread = b""
-
-    def data_received(self, more: bytes) -> None:
-        self.unread += more
-        while b"\r\n\r\n" in self.unread:
-            head, _, rest = self.unread.partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
-            if len(rest) < length:
-                return
-            self.unread = rest[length:]
-            delay_ms = int(head.split(b" ", 2)[1].strip(b"/"))
-            if delay_ms:
-                asyncio.get_running_loop().call_later(delay_ms / 1000, self.answer)
-            else:
-                self.answer()
-
-    def answer(self) -> None:
-        self.transport.write(REPLY)  # type: ignore[attr-defined]
-
-
-async def serve(folder: str | None) -> None:
-    tls = None
-    if folder:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(Path(folder) / "server.pem")
-    server = await asyncio.get_running_loop().create_server(
-        Server, "127.0.0.1", 0, backlog=4096, ssl=tls
-    )
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 def rss_kb() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1024
+
+
+def server_tls(folder: str | None) -> ssl.SSLContext | None:
+    """What the server shows, from the certificates in a folder; None without one."""
+    if not folder:
+        return None
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(Path(folder) / "server.pem")
+    return tls
 
 
 async def with_client(
@@ -185,7 +154,7 @@ def main() -> None:
     parser.add_argument("--measure", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
-        asyncio.run(serve(options.serve or None))
+        asyncio.run(serve(lambda: REPLY, server_tls(options.serve)))
     elif options.measure:
         what, client, url, folder, calls, at_once = options.measure
 

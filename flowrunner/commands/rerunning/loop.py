@@ -27,7 +27,7 @@ from flowrunner.project.input_file import STDIN
 from flowrunner.project.inputs import Given, Sourced
 from flowrunner.project.settings import Settings as Operator
 from flowrunner.report.figures import counted, money
-from flowrunner.visible import visible
+from flowrunner.visible import error_text, visible
 
 LOOK_S = 0.25
 _NAMED = 3
@@ -160,9 +160,7 @@ def _go(
         viewer.progress(error.message)
         status = error.exit_status
     except FlowrunnerError as error:
-        viewer.progress(f"error: {visible(error.message)}")
-        if error.help:
-            viewer.progress(f"  help: {visible(error.help)}")
+        viewer.progress(error_text(error.message, error.help))
         status = error.exit_status
     watcher.reads.has_mistakes = True
     watcher.saves.widen()

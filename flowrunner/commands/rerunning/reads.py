@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from flowrunner.commands.checking import visible_files
 from flowrunner.engine.attaching import written_out_files
@@ -63,7 +63,7 @@ class Reads:
             with suppress(UnreadableFile):
                 found |= set(matching_files(pattern, folder))
         if self.has_mistakes:
-            found |= set(_beside(self.path))
+            found |= set(islice(visible_files(self.path.parent), _MOST_BESIDE))
         return iter({Path(os.path.abspath(path)) for path in found})  # noqa: PTH100
 
     def _given(self) -> Iterator[Path]:
@@ -100,12 +100,3 @@ def _named(workflow: Workflow) -> Iterator[Path]:
                 path = workflow.folder / word.partition(":")[0]
                 if path.is_file():
                     yield path
-
-
-def _beside(path: Path) -> list[Path]:
-    found: list[Any] = []
-    for file in visible_files(path.parent):
-        found.append(file)
-        if len(found) >= _MOST_BESIDE:
-            break
-    return found

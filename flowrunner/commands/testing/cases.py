@@ -6,7 +6,6 @@ Where the journals stand, and who answers, is decided by `command`.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import time
@@ -15,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowrunner.catalog import model_names
+from flowrunner.commands.freezing import freeze
 from flowrunner.commands.recording import answering, recordings
 from flowrunner.commands.running import RunOptions, first_event, scrubber_of, settings_of
 from flowrunner.commands.testing.judging import Came, Failure, judge
 from flowrunner.commands.testing.standing_in import StandIns
-from flowrunner.engine.attaching import written_out_files
 from flowrunner.engine.plan import Plan, check_models, check_storing
 from flowrunner.engine.ports import Decision, Ports, Stop, SystemClock
 from flowrunner.engine.run import run as run_plan
@@ -116,9 +115,7 @@ def open_journal(prepared: Prepared, project: Path) -> tuple[Plan, Journal]:
     clock = SystemClock()
     folder = create_run_folder(project, clock.now, random.SystemRandom().random)
     plan = replace(prepared.plan, run=folder.name, started_at=clock.now())
-    frozen = plan.frozen(prepared.operator.project)
-    frozen["attached"] = json.dumps(written_out_files(plan.workflow))
-    frozen["inputs"] = json.dumps(prepared.scrubber.scrub_json(plan.inputs), ensure_ascii=False)
+    frozen = freeze(plan, prepared.operator.project, prepared.scrubber)
     return plan, Journal.create(folder, frozen, clock.now)
 
 

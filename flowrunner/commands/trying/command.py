@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowrunner.commands.checking import find_file, load_valid
+from flowrunner.commands.freezing import freeze
 from flowrunner.commands.going import Going, open_wire
 from flowrunner.commands.hiding import check_handed
 from flowrunner.commands.people import Ask, Somebody
@@ -33,8 +33,7 @@ from flowrunner.commands.trying.source import Source, named, newest
 from flowrunner.commands.trying.telling import Tried, tell_try
 from flowrunner.commands.trying.unit import Meant, find
 from flowrunner.commands.viewing import Viewer
-from flowrunner.engine.attaching import written_out_files
-from flowrunner.engine.plan import Plan, Settings, check_models, check_storing
+from flowrunner.engine.plan import Plan, check_models, check_storing
 from flowrunner.engine.ports import Ports, Stop, SystemClock
 from flowrunner.engine.reuse import ALL
 from flowrunner.engine.run import run as run_plan
@@ -48,6 +47,7 @@ from flowrunner.platform import WINDOWS
 from flowrunner.project.arguments import secret_values
 from flowrunner.project.inputs import Given, read_inputs, unknown_input
 from flowrunner.project.settings import Settings as Operator
+from flowrunner.recordings import Recording
 from flowrunner.secrets import Scrubber
 
 
@@ -74,6 +74,7 @@ class _Prepared:
     plan: Plan
     source: Source | None
     secrets: tuple[str, ...]
+    replayed: Recording | None = None
 
     @property
     def scrubber(self) -> Scrubber:
@@ -87,11 +88,7 @@ class _Prepared:
 
     def frozen(self) -> dict[str, str]:
         """What its journal keeps of it."""
-        plan, secrets = self.plan, Scrubber(self.secrets)
-        frozen = plan.frozen(self.operator.project)
-        frozen["attached"] = json.dumps(written_out_files(plan.workflow))
-        frozen["inputs"] = json.dumps(secrets.scrub_json(dict(plan.inputs)), ensure_ascii=False)
-        return frozen
+        return freeze(self.plan, self.operator.project, Scrubber(self.secrets))
 
 
 def try_step(wish: Wish, viewer: Viewer, ask: Ask | None = None) -> ExitStatus:
@@ -115,8 +112,13 @@ def _prepared(wish: Wish, viewer: Viewer, ask: Ask | None, opened: ExitStack) ->
     source = _source(operator, workflow, meant, wish, opened)
     meant = meant.within(() if source is None else source.state.steps)
     read, secrets = _inputs(workflow, source, replace(wish.given, workflow_folder=workflow.folder))
+    options = wish.run
+    if wish.shows is not None:  # what would be sent to a model, whoever was to answer
+        options = replace(options, simulate=False, replay=False)
+    taken = recordings(workflow, options)
     settings = replace(
-        _settings(workflow, operator, wish, ask),
+        settings_of(workflow, operator, options, ask),
+        **taken.settings,
         force=(ALL,),
         tries=meant.name,
         tries_with=None if source is None else source.run,
@@ -131,15 +133,7 @@ def _prepared(wish: Wish, viewer: Viewer, ask: Ask | None, opened: ExitStack) ->
         viewer.progress(f"`{meant.name}` with what the run {source.run} gave")
         for name in source.outdated(workflow, meant):
             viewer.progress(f"warning: `{name}` was edited since; its result is that of before")
-    return _Prepared(operator, meant, plan, source, secrets)
-
-
-def _settings(workflow: Workflow, operator: Operator, wish: Wish, ask: Ask | None) -> Settings:
-    run = wish.run
-    if wish.shows is not None:  # what would be sent to a model, whoever was to answer
-        run = replace(run, simulate=False, replay=False)
-    settings = settings_of(workflow, operator, run, ask)
-    return replace(settings, **recordings(workflow, run).settings)
+    return _Prepared(operator, meant, plan, source, secrets, taken.replayed)
 
 
 def _check_effects(meant: Meant, wish: Wish) -> None:
@@ -269,13 +263,12 @@ async def _catch(prepared: _Prepared, plan: Plan, journal: Journal, caught: Caug
 def _send(prepared: _Prepared, options: RunOptions, viewer: Viewer, ask: Ask | None) -> ExitStatus:
     plan, operator, scrubber = prepared.plan, prepared.operator, prepared.scrubber
     clock = SystemClock()
-    replayed = recordings(plan.workflow, options).replayed
     with endpoints_of(plan, operator) as endpoints:
         plan = placed(plan, endpoints)
         check_handed(plan.workflow, os.environ)
         folder = create_try_folder(operator.project, clock.now, random.SystemRandom().random)
         plan = replace(plan, run=folder.name, started_at=clock.now())
-        wire = open_wire(plan, operator.proxies, answering(plan, scrubber, replayed))
+        wire = open_wire(plan, operator.proxies, answering(plan, scrubber, prepared.replayed))
         with Journal.create(folder, replace(prepared, plan=plan).frozen(), clock.now) as journal:
             going = Going(plan, journal, endpoints, operator, viewer, wire, scrubber, ask)
             going.taken = prepared.taken()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flowrunner.commands.checking import today
 from flowrunner.commands.trying.unit import Meant
-from flowrunner.engine.plan import needed
+from flowrunner.engine.plan import needed, thaw_file
 from flowrunner.errors import FlowrunnerError, UsageError
 from flowrunner.events import JSON, Event, ForEachBegan, Segment, StepFinished
 from flowrunner.events.address import Address
@@ -157,7 +157,6 @@ def newest(
 
 def _is_of(journal: Journal, project: Path, workflow: Workflow) -> bool:
     """Whether a run was one of this file."""
-    place: Mapping[str, str] = json.loads(journal.frozen("place"))
-    began = project / place["folder"] / Path(place["shown"]).name
+    began = project.joinpath(*thaw_file(journal.frozen("place").decode()))
     now = workflow.folder / Path(workflow.shown).name
     return began.resolve() == now.resolve()

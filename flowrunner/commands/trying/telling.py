@@ -14,6 +14,7 @@ from pathlib import Path
 from flowrunner.commands.finishing import from_here, write
 from flowrunner.commands.trying.source import Source
 from flowrunner.commands.viewing import Viewer, style_of
+from flowrunner.engine.plan import thaw_file
 from flowrunner.errors import ExitStatus, FlowrunnerError
 from flowrunner.events import JSON, RunFinished
 from flowrunner.journal.journal import Journal
@@ -23,7 +24,6 @@ from flowrunner.report.bounds import UNBOUNDED
 from flowrunner.report.comparing import Side, step_difference
 from flowrunner.report.files import result_json
 from flowrunner.report.listing import try_lines
-from flowrunner.report.record import Record
 from flowrunner.report.report import build_report
 
 
@@ -79,9 +79,18 @@ def _answer(journal: Journal, unit: str, viewer: Viewer) -> None:
 
 def _last(tried: Tried, opened: ExitStack) -> Side | None:
     """The newest try of the same unit of the same file, else what the run had."""
-    for earlier in _earlier(tried.journal, opened):
-        if _meant(earlier.journal) == _meant(tried.journal) and _has_asked(earlier, tried.unit):
-            return earlier
+    for folder in _earlier(tried.journal.folder):
+        with ExitStack() as here:
+            try:
+                other = here.enter_context(Journal.open(folder))
+                if _meant(other) != _meant(tried.journal):
+                    continue
+                earlier = Side(other.replay(), other)
+            except FlowrunnerError:  # one that cannot be read is no measure
+                continue
+            if _has_asked(earlier, tried.unit):
+                opened.push(here.pop_all())
+                return earlier
     source = tried.source
     found = None if source is None else Side(source.state, source.journal)
     return found if found is not None and _has_asked(found, tried.unit) else None
@@ -93,21 +102,13 @@ def _has_asked(side: Side, unit: str) -> bool:
     return side.request(step) is not None or side.answer(step) is not None
 
 
-def _earlier(journal: Journal, opened: ExitStack) -> Iterator[Side]:
-    project = journal.folder.absolute().parents[2]
-    for folder in list_tries(project):
-        if folder.name >= journal.folder.name:
-            continue
-        try:
-            other = opened.enter_context(Journal.open(folder))
-            state: RunState = other.replay()
-        except FlowrunnerError:  # one that cannot be read is no measure
-            continue
-        yield Side(state, other)
+def _earlier(own: Path) -> Iterator[Path]:
+    """The folders of the tries before one, the newest first."""
+    tries = list_tries(own.absolute().parents[2])
+    return (folder for folder in tries if folder.name < own.name)
 
 
-def _meant(journal: Record) -> tuple[str, str, str | None]:
+def _meant(journal: Journal) -> tuple[tuple[str, str], str | None]:
     """Which unit of which file a try was of."""
-    place = json.loads(journal.frozen("place"))
     settings = json.loads(journal.frozen("settings"))
-    return place["folder"], Path(place["shown"]).name, settings.get("tries")
+    return thaw_file(journal.frozen("place").decode()), settings.get("tries")

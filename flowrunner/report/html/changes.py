@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flowrunner.events import JSON
 from flowrunner.report.figures import counted, duration, money
 from flowrunner.report.html.markup import Child, Markup, element, several
@@ -42,9 +44,8 @@ def _numbers(found: JSON, report: JSON) -> Markup:
     return facts((name, value) for name, value in pairs)
 
 
-def _pair(values: JSON, shown: object) -> Child:
-    assert callable(shown)
-    told = ["unknown" if value is None else str(shown(value)) for value in values]
+def _pair(values: JSON, shown: Callable[[float], str]) -> Child:
+    told = ["unknown" if value is None else shown(value) for value in values]
     return told[0] if told[0] == told[1] else f"{told[0]} → {told[1]}"
 
 
